@@ -1,0 +1,52 @@
+// Command infra is the CDK app: the one source of the stack. The CDK command line runs it (see cdk.json); with -template
+// it writes template.yaml instead, the same stack as plain CloudFormation for local use.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+func main() {
+	template := flag.String("template", "", "write the local CloudFormation template to `file` and stop")
+	flag.Parse()
+	err := run(context.Background(), *template)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "infra:", err)
+	}
+	closeJsii()
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, template string) error {
+	settings := DefaultSettings()
+	if err := settings.Validate(); err != nil {
+		return err
+	}
+	if template != "" {
+		return writeTemplate(template, settings)
+	}
+	if err := build(ctx, "processor", settings.Architecture); err != nil {
+		return err
+	}
+	app := awscdk.NewApp(nil)
+	newStack(app, settings, deployFolder)
+	app.Synth(nil)
+	return nil
+}
+
+// closeJsii ends jsii's process and clears up what it unpacked. It does so without a word: jsii-runtime-go 1.139.0 waits
+// for the process twice, and every other time says that it "exited abnormally", which is not so.
+func closeJsii() {
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stderr = null
+	}
+	jsii.Close()
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// statements gives the statements of a policy document by their Sid.
+func statements(t *testing.T, document any) map[string]map[string]any {
+	t.Helper()
+	bySid := map[string]map[string]any{}
+	for _, statement := range document.(map[string]any)["Statement"].([]any) {
+		s := statement.(map[string]any)
+		sid, _ := s["Sid"].(string)
+		if _, taken := bySid[sid]; taken {
+			t.Fatalf("two statements %q", sid)
+		}
+		bySid[sid] = s
+	}
+	return bySid
+}
+
+// list gives a value that a policy may write alone or as a list.
+func list(v any) []any {
+	if l, ok := v.([]any); ok {
+		return l
+	}
+	return []any{v}
+}
+
+// rights is one statement of the processor's policy: what, on which.
+type rights struct {
+	Actions  []any
+	Resource any
+}
+
+func TestProcessorRole_Rights_AreExactlyThese(t *testing.T) {
+	role := synth(t).properties(t, "ProcessorRole")
+	if managed := role["ManagedPolicyArns"]; managed != nil {
+		t.Errorf("policies not of our own: %v", managed)
+	}
+	policies := role["Policies"].([]any)
+	if len(policies) != 1 {
+		t.Fatalf("%d policies, want one", len(policies))
+	}
+	got := map[string]rights{}
+	for sid, s := range statements(t, policies[0].(map[string]any)["PolicyDocument"]) {
+		if s["Effect"] != "Allow" {
+			t.Errorf("%s: effect is %v", sid, s["Effect"])
+		}
+		got[sid] = rights{list(s["Action"]), s["Resource"]}
+	}
+	want := map[string]rights{
+		"ReadStream": {[]any{"kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator"}, getAtt("Stream", "Arn")},
+		"Table":      {[]any{"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"}, getAtt("Table", "Arn")},
+		"Fail":       {[]any{"sqs:SendMessage"}, getAtt("FailureQueue", "Arn")},
+		"Logs":       {[]any{"logs:CreateLogStream", "logs:PutLogEvents"}, getAtt("ProcessorLogs", "Arn")},
+		"Trace":      {[]any{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, "*"}, // these two take no resource
+		"Decrypt":    {[]any{"kms:Decrypt"}, getAtt("Key", "Arn")},
+		"Encrypt":    {[]any{"kms:GenerateDataKey"}, getAtt("Key", "Arn")},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProcessorRole_UseOfTheKey_IsThroughServicesOnly(t *testing.T) {
+	policies := synth(t).properties(t, "ProcessorRole")["Policies"].([]any)
+	bySid := statements(t, policies[0].(map[string]any)["PolicyDocument"])
+	for sid, services := range map[string][]string{"Decrypt": {"kinesis", "dynamodb", "sqs"}, "Encrypt": {"sqs"}} {
+		hosts := []any{}
+		for _, service := range services {
+			hosts = append(hosts, join(service+".", reference("AWS::Region"), ".amazonaws.com"))
+		}
+		want := map[string]any{"StringEquals": map[string]any{"kms:ViaService": hosts}}
+		if diff := cmp.Diff(want, bySid[sid]["Condition"]); diff != "" {
+			t.Errorf("%s: %s", sid, diff)
+		}
+	}
+}
+
+func TestProcessorRole_Assumed_ByLambdaAlone(t *testing.T) {
+	trust := statements(t, synth(t).properties(t, "ProcessorRole")["AssumeRolePolicyDocument"])
+	want := map[string]map[string]any{"": {
+		"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": map[string]any{"Service": "lambda.amazonaws.com"},
+	}}
+	if diff := cmp.Diff(want, trust); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestKey_Policy_AdmitsTheAccountAndItsLogs(t *testing.T) {
+	bySid := statements(t, synth(t).properties(t, "Key")["KeyPolicy"])
+	if len(bySid) != 2 {
+		t.Errorf("%d statements, want two: the account's and the logs'", len(bySid))
+	}
+	account := map[string]any{"AWS": join("arn:", reference("AWS::Partition"), ":iam::", reference("AWS::AccountId"), ":root")}
+	if diff := cmp.Diff(account, bySid[""]["Principal"]); diff != "" {
+		t.Error(diff)
+	}
+	logs := bySid["Logs"]
+	for _, action := range list(logs["Action"]) {
+		if strings.Contains(action.(string), "*") {
+			t.Errorf("action %v is not named", action)
+		}
+	}
+	want := map[string]any{"ArnEquals": map[string]any{"kms:EncryptionContext:aws:logs:arn": join(
+		"arn:", reference("AWS::Partition"), ":logs:", reference("AWS::Region"), ":", reference("AWS::AccountId"),
+		":log-group:/millrace/", reference("AWS::StackName"), "/processor")}}
+	if diff := cmp.Diff(want, logs["Condition"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func join(parts ...any) map[string]any {
+	return map[string]any{"Fn::Join": []any{"", parts}}
+}

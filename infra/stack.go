@@ -1,0 +1,93 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/millrace/millrace/internal/config"
+)
+
+// newStack declares the application in app as one stack. The functions' code lies in codeFolder/<function>.
+func newStack(app awscdk.App, s Settings, codeFolder string) awscdk.Stack {
+	stack := awscdk.NewStack(app, jsii.String(config.DefaultStack), &awscdk.StackProps{
+		Description: jsii.String("Millrace: exact counts, sums and extremes from a stream of events"),
+	})
+	key := newKey(stack, s)
+	hot := newHotPath(stack, s, key, filepath.Join(codeFolder, "processor"))
+
+	output(stack, config.OutputStream, "Kinesis stream that producers write to", hot.stream.StreamName())
+	output(stack, config.OutputTable, "DynamoDB table of ledger and aggregates", hot.table.TableName())
+	output(stack, config.OutputFailureQueue, "Queue of the records that failed", hot.queue.QueueUrl())
+	output(stack, config.OutputProcessor, "Function of the hot path", hot.processor.FunctionName())
+	output(stack, config.OutputMapping, "Event source mapping from stream to processor", hot.mapping.Ref())
+	nameByPath(stack)
+	return stack
+}
+
+func output(stack awscdk.Stack, id, description string, value *string) {
+	awscdk.NewCfnOutput(stack, jsii.String(id), &awscdk.CfnOutputProps{Description: jsii.String(description), Value: value})
+}
+
+// nameByPath makes each element's path its logical id ("FailureQueue/Policy/Resource" is FailureQueuePolicy): CDK would
+// append a hash, which nobody can read or type. Two equal names are an error of the synthesis.
+func nameByPath(stack awscdk.Stack) {
+	for _, c := range *stack.Node().FindAll(constructs.ConstructOrder_PREORDER) {
+		element, ok := c.(awscdk.CfnElement)
+		if !ok || element.Node().Scope() == nil {
+			continue
+		}
+		path := strings.TrimPrefix(*element.Node().Path(), *stack.Node().Path()+"/")
+		path = strings.TrimSuffix(path, "/Resource")
+		element.OverrideLogicalId(jsii.String(strings.ReplaceAll(path, "/", "")))
+	}
+}
+
+// newKey declares the one key for what is at rest: stream, table, failure queue and logs. Principals of this account use
+// it by their own policies; CloudWatch Logs, a service principal, is admitted here for the logs of this stack alone.
+func newKey(stack awscdk.Stack, s Settings) awskms.Key {
+	key := awskms.NewKey(stack, jsii.String("Key"), &awskms.KeyProps{
+		Description:       jsii.String("Millrace: stream, table, failure queue and logs"),
+		EnableKeyRotation: jsii.Bool(true),
+		RemovalPolicy:     s.removal(),
+	})
+	key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:        jsii.String("Logs"),
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("logs."+*stack.Region()+".amazonaws.com"), nil)},
+		Actions: jsii.Strings("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo",
+			"kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"),
+		Resources: jsii.Strings("*"), // in a key's policy: this key
+		Conditions: &map[string]any{"ArnEquals": map[string]any{
+			"kms:EncryptionContext:aws:logs:arn": logGroupArn(stack, "processor"),
+		}},
+	}), nil)
+	return key
+}
+
+// removal is what becomes of the data when the stack, or a resource of it, is deleted.
+func (s Settings) removal() awscdk.RemovalPolicy {
+	if s.KeepData {
+		return awscdk.RemovalPolicy_RETAIN
+	}
+	return awscdk.RemovalPolicy_DESTROY
+}
+
+// logGroupName names a function's log group after the stack: a name known beforehand lets the key's policy admit that
+// group and no other.
+func logGroupName(function string) *string {
+	return jsii.String("/millrace/" + *awscdk.Aws_STACK_NAME() + "/" + function)
+}
+
+func logGroupArn(stack awscdk.Stack, function string) *string {
+	return stack.FormatArn(&awscdk.ArnComponents{
+		Service:      jsii.String("logs"),
+		Resource:     jsii.String("log-group"),
+		ResourceName: logGroupName(function),
+		ArnFormat:    awscdk.ArnFormat_COLON_RESOURCE_NAME,
+	})
+}

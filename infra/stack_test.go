@@ -1,0 +1,197 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/millrace/millrace/internal/config"
+)
+
+func TestStack_CdkNagAwsSolutions_FindsNothing(t *testing.T) {
+	for _, finding := range synth(t).findings {
+		t.Error(finding)
+	}
+}
+
+func TestStack_LogicalIds_AreReadable(t *testing.T) {
+	got := map[string]string{}
+	for id, r := range synth(t).Resources {
+		got[id] = r.Type
+	}
+	want := map[string]string{
+		"Key":                "AWS::KMS::Key",
+		"Stream":             "AWS::Kinesis::Stream",
+		"Table":              "AWS::DynamoDB::Table",
+		"FailureQueue":       "AWS::SQS::Queue",
+		"FailureQueuePolicy": "AWS::SQS::QueuePolicy",
+		"ProcessorLogs":      "AWS::Logs::LogGroup",
+		"ProcessorRole":      "AWS::IAM::Role",
+		"Processor":          "AWS::Lambda::Function",
+		"Mapping":            "AWS::Lambda::EventSourceMapping",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStack_Outputs_LeadToTheResources(t *testing.T) {
+	got := map[string]any{}
+	for id, o := range synth(t).Outputs {
+		got[id] = o.Value
+	}
+	want := map[string]any{
+		config.OutputStream:       reference("Stream"),
+		config.OutputTable:        reference("Table"),
+		config.OutputFailureQueue: reference("FailureQueue"),
+		config.OutputProcessor:    reference("Processor"),
+		config.OutputMapping:      reference("Mapping"),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStack_AtRest_IsEncryptedWithTheKey(t *testing.T) {
+	s := synth(t)
+	key := getAtt("Key", "Arn")
+	for id, want := range map[string]map[string]any{
+		"Key":           {"EnableKeyRotation": true},
+		"Stream":        {"StreamEncryption": map[string]any{"EncryptionType": "KMS", "KeyId": key}},
+		"Table":         {"SSESpecification": map[string]any{"KMSMasterKeyId": key, "SSEEnabled": true, "SSEType": "KMS"}},
+		"FailureQueue":  {"KmsMasterKeyId": key},
+		"ProcessorLogs": {"KmsKeyId": key},
+	} {
+		for name, value := range want {
+			if diff := cmp.Diff(value, s.properties(t, id)[name]); diff != "" {
+				t.Errorf("%s.%s: %s", id, name, diff)
+			}
+		}
+	}
+}
+
+func TestStack_DeletedStack_KeepsTheData(t *testing.T) {
+	s := synth(t)
+	for _, id := range []string{"Key", "Stream", "Table", "FailureQueue"} {
+		if got := s.Resources[id].DeletionPolicy; got != "Retain" {
+			t.Errorf("%s: deletion policy is %q", id, got)
+		}
+	}
+	table := s.properties(t, "Table")
+	if table["DeletionProtectionEnabled"] != true {
+		t.Error("the table may be deleted")
+	}
+	want := map[string]any{"PointInTimeRecoveryEnabled": true}
+	if diff := cmp.Diff(want, table["PointInTimeRecoverySpecification"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStack_OtherSettings_AreFollowed(t *testing.T) {
+	needNode(t)
+	settings := DefaultSettings()
+	settings.Architecture, settings.Shards, settings.Retention, settings.KeepData = X86, 3, 30*24*time.Hour, false
+	s, err := synthesise(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"Key", "Stream", "Table", "FailureQueue"} {
+		if got := s.Resources[id].DeletionPolicy; got != "Delete" {
+			t.Errorf("%s: deletion policy is %q", id, got)
+		}
+	}
+	for _, c := range []struct {
+		id, property string
+		want         any
+	}{
+		{"Processor", "Architectures", []any{"x86_64"}},
+		{"Stream", "ShardCount", 3.0},
+		{"Stream", "RetentionPeriodHours", 720.0},
+		{"Mapping", "MaximumRecordAgeInSeconds", 604800.0}, // the most that Lambda takes
+		{"Table", "DeletionProtectionEnabled", false},
+	} {
+		if diff := cmp.Diff(c.want, s.properties(t, c.id)[c.property]); diff != "" {
+			t.Errorf("%s.%s: %s", c.id, c.property, diff)
+		}
+	}
+}
+
+func TestTable_Expiry_IsTheLedgersAttribute(t *testing.T) {
+	want := map[string]any{"AttributeName": "expires", "Enabled": true}
+	if diff := cmp.Diff(want, synth(t).properties(t, "Table")["TimeToLiveSpecification"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFailureQueue_WithoutTLS_IsDenied(t *testing.T) {
+	s := synth(t)
+	if got := s.properties(t, "FailureQueue")["MessageRetentionPeriod"]; got != 1209600.0 {
+		t.Errorf("messages are kept for %v seconds", got)
+	}
+	want := map[string]any{
+		"Effect":    "Deny",
+		"Principal": map[string]any{"AWS": "*"},
+		"Action":    "sqs:*",
+		"Resource":  getAtt("FailureQueue", "Arn"),
+		"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
+	}
+	policy := s.properties(t, "FailureQueuePolicy")["PolicyDocument"].(map[string]any)
+	if diff := cmp.Diff([]any{want}, policy["Statement"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMapping_Settings_FollowFromDelivery(t *testing.T) {
+	want := map[string]any{
+		"EventSourceArn":                 getAtt("Stream", "Arn"),
+		"FunctionName":                   reference("Processor"),
+		"StartingPosition":               "TRIM_HORIZON",
+		"BatchSize":                      1000.0,
+		"MaximumBatchingWindowInSeconds": 1.0,
+		"ParallelizationFactor":          1.0,
+		"MaximumRetryAttempts":           60.0,
+		"MaximumRecordAgeInSeconds":      69120.0, // 80 % of 24 h
+		"BisectBatchOnFunctionError":     true,
+		"FunctionResponseTypes":          []any{"ReportBatchItemFailures"},
+		"DestinationConfig":              map[string]any{"OnFailure": map[string]any{"Destination": getAtt("FailureQueue", "Arn")}},
+		"MetricsConfig":                  map[string]any{"Metrics": []any{"EventCount"}},
+	}
+	if diff := cmp.Diff(want, synth(t).properties(t, "Mapping")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProcessor_Environment_IsWhatTheProcessorReads(t *testing.T) {
+	environment := synth(t).properties(t, "Processor")["Environment"].(map[string]any)["Variables"].(map[string]any)
+	got, err := config.ReadProcessor(func(name string) string { text, _ := environment[name].(string); return text })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := DefaultSettings().Processor; got != want {
+		t.Errorf("reads %+v, want %+v", got, want)
+	}
+	want := map[string]any{config.EnvTable: reference("Table"), config.EnvFailureQueue: reference("FailureQueue")}
+	for name, value := range DefaultSettings().Processor.Environment() {
+		want[name] = value
+	}
+	if diff := cmp.Diff(want, environment); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProcessor_Runtime_RunsTheBootstrap(t *testing.T) {
+	got := synth(t).properties(t, "Processor")
+	for name, want := range map[string]any{
+		"Runtime":       "provided.al2023",
+		"Handler":       "bootstrap",
+		"Architectures": []any{"arm64"},
+		"TracingConfig": map[string]any{"Mode": "Active"},
+		"LoggingConfig": map[string]any{"LogGroup": reference("ProcessorLogs")},
+		"Role":          getAtt("ProcessorRole", "Arn"),
+	} {
+		if diff := cmp.Diff(want, got[name]); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}

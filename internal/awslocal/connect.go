@@ -1,0 +1,73 @@
+package awslocal
+
+import (
+	"context"
+	"time"
+
+	"github.com/millrace/millrace/internal/awslocal/esm"
+	"github.com/millrace/millrace/internal/awslocal/kinesis"
+	"github.com/millrace/millrace/internal/awslocal/lambda"
+)
+
+// source is a Kinesis stream as a mapping reads it: in the process, without limits and without polling.
+type source struct {
+	kinesis *kinesis.Service
+	stream  string // ARN
+}
+
+// Shards lists the stream's shards.
+func (s source) Shards() ([]esm.Shard, error) {
+	all, err := s.kinesis.Shards(s.stream)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]esm.Shard, len(all))
+	for i, sh := range all {
+		out[i] = esm.Shard(sh)
+	}
+	return out, nil
+}
+
+// Open places a cursor in a shard.
+func (s source) Open(shard string, from esm.Position) (esm.Cursor, error) {
+	c, err := s.kinesis.Open(s.stream, shard, kinesis.Position{
+		Type: kinesis.PositionType(from.Type), Timestamp: from.Timestamp, SequenceNumber: from.SequenceNumber,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return cursor{c}, nil
+}
+
+// Retention is the stream's, and none when the stream has gone: then nothing can be read either.
+func (s source) Retention() time.Duration {
+	d, err := s.kinesis.Retention(s.stream)
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+type cursor struct{ *kinesis.Cursor }
+
+// Read gives the next records.
+func (c cursor) Read(max int) ([]esm.Record, bool) {
+	records, end := c.Cursor.Read(max)
+	out := make([]esm.Record, len(records))
+	for i, r := range records {
+		out[i] = esm.Record(r)
+	}
+	return out, end
+}
+
+// invoker runs a mapping's function.
+type invoker struct {
+	lambda   *lambda.Service
+	function string // name
+}
+
+// Invoke runs the function. When ctx ends first the invocation still reads the payload, and the mapping leaves it alone.
+func (i invoker) Invoke(ctx context.Context, in esm.Invocation) (esm.Answer, error) {
+	a, err := i.lambda.Invoke(ctx, i.function, lambda.Invocation{RequestID: in.RequestID, Payload: in.Payload})
+	return esm.Answer(a), err
+}

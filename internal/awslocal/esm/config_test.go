@@ -1,0 +1,92 @@
+package esm
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/awslocal/wire"
+)
+
+func TestCase1_Defaults(t *testing.T) {
+	got := DefaultConfig()
+	if !got.Enabled || got.BatchSize != 100 || got.MaximumBatchingWindowInSeconds != 0 || got.ParallelizationFactor != 1 ||
+		got.MaximumRetryAttempts != -1 || got.MaximumRecordAgeInSeconds != -1 || got.BisectBatchOnFunctionError ||
+		len(got.FunctionResponseTypes) != 0 || got.OnFailure != "" || got.StartingPosition != "" {
+		t.Errorf("DefaultConfig() = %+v", got)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	const one = "ValidationException: 1 validation error detected: "
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		want   string // "" is accepted
+	}{
+		{"minimal", func(*Config) {}, ""},
+		{
+			"case 2: no starting position", func(c *Config) { c.StartingPosition = "" },
+			"InvalidParameterValueException: 1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.",
+		},
+		{
+			"case 3: unknown starting position", func(c *Config) { c.StartingPosition = "invalid" },
+			one + "Value 'invalid' at 'startingPosition' failed to satisfy constraint: Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]",
+		},
+		{"a sequence number is no start", func(c *Config) { c.StartingPosition = AtSequence }, one},
+		{"case 6: large batch without window", func(c *Config) { c.BatchSize = 101 }, ""},
+		{"batch size 0", func(c *Config) { c.BatchSize = 0 }, one + "Value '0' at 'batchSize' failed to satisfy constraint: Member must have value greater than or equal to 1"},
+		{"batch size 10001", func(c *Config) { c.BatchSize = 10_001 }, one + "Value '10001' at 'batchSize' failed to satisfy constraint: Member must have value less than or equal to 10000"},
+		{"window 301", func(c *Config) { c.MaximumBatchingWindowInSeconds = 301 }, one},
+		{"lanes 0", func(c *Config) { c.ParallelizationFactor = 0 }, one},
+		{"lanes 11", func(c *Config) { c.ParallelizationFactor = 11 }, one},
+		{"retries -2", func(c *Config) { c.MaximumRetryAttempts = -2 }, one},
+		{"retries 10001", func(c *Config) { c.MaximumRetryAttempts = 10_001 }, one},
+		{"retries 0", func(c *Config) { c.MaximumRetryAttempts = 0 }, ""},
+		{"case 64: age 59", func(c *Config) { c.MaximumRecordAgeInSeconds = 59 }, one},
+		{"case 64: age 0", func(c *Config) { c.MaximumRecordAgeInSeconds = 0 }, one},
+		{"case 64: age 60", func(c *Config) { c.MaximumRecordAgeInSeconds = 60 }, ""},
+		{"age over a week", func(c *Config) { c.MaximumRecordAgeInSeconds = 604_801 }, one},
+		{"response types", func(c *Config) { c.FunctionResponseTypes = []string{ReportBatchItemFailures} }, ""},
+		{"unknown response type", func(c *Config) { c.FunctionResponseTypes = []string{"x"} }, one},
+		{"two at once", func(c *Config) { c.BatchSize, c.ParallelizationFactor = 0, 0 }, "ValidationException: 2 validation errors detected: "},
+		{"timestamp missing", func(c *Config) { c.StartingPosition = AtTimestamp }, "InvalidParameterValueException: "},
+		{"timestamp not wanted", func(c *Config) { c.StartingPositionTimestamp = time.Unix(1, 0) }, "InvalidParameterValueException: "},
+		{"source is no stream", func(c *Config) { c.EventSourceARN = queueARN }, "InvalidParameterValueException: "},
+		{"source is a consumer", func(c *Config) { c.EventSourceARN += "/consumer/c:1" }, "NotImplemented: "},
+		{"destination is a FIFO queue", func(c *Config) { c.OnFailure += ".fifo" }, "InvalidParameterValueException: "},
+		{"destination is a topic", func(c *Config) { c.OnFailure = "arn:aws:sns:us-east-1:000000000000:t" }, "NotImplemented: "},
+		{"no destination", func(c *Config) { c.OnFailure = "" }, ""},
+	} {
+		cfg := testConfig()
+		c.change(&cfg)
+		err := cfg.Validate()
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want)):
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		case c.want != "" && !errors.As(err, new(*wire.Error)):
+			t.Errorf("%s: error is a %T", c.name, err)
+		}
+	}
+}
+
+func TestAgeLimit_RetentionBoundsIt(t *testing.T) {
+	cfg := testConfig()
+	if got := cfg.ageLimit(24 * time.Hour); got != 24*time.Hour {
+		t.Errorf("without a limit: %v", got)
+	}
+	cfg.MaximumRecordAgeInSeconds = 604_800
+	if got := cfg.ageLimit(24 * time.Hour); got != 24*time.Hour {
+		t.Errorf("limit over retention: %v", got)
+	}
+	cfg.MaximumRecordAgeInSeconds = 60
+	if got := cfg.ageLimit(0); got != time.Minute {
+		t.Errorf("retention not known: %v", got)
+	}
+	if got := cfg.ageLimit(24 * time.Hour); got != time.Minute {
+		t.Errorf("limit under retention: %v", got)
+	}
+}

@@ -1,0 +1,74 @@
+package kinesis
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace/internal/awslocal/wire"
+)
+
+// The texts of this package's errors were recorded on AWS by mhart/kinesalite (its test folder), except where a comment
+// says otherwise.
+
+// throttled is the code of every limit on throughput, of whole requests and of single records in PutRecords.
+const throttled = "ProvisionedThroughputExceededException"
+
+func invalid(format string, args ...any) error {
+	return wire.Errorf("InvalidArgumentException", format, args...)
+}
+
+func notFound(format string, args ...any) error {
+	return wire.Errorf("ResourceNotFoundException", format, args...)
+}
+
+// maxViolations is how many violated constraints AWS names in one error.
+const maxViolations = 10
+
+// violations collects the violated constraints of a request, which AWS reports together.
+type violations []string
+
+// add notes that the member at a path violates a constraint. value is as AWS prints it: quoted, null or nothing.
+func (v *violations) add(value, at, constraint string) {
+	if len(*v) == maxViolations {
+		return
+	}
+	if value != "" {
+		value += " "
+	}
+	*v = append(*v, "Value "+value+"at '"+at+"' failed to satisfy constraint: "+constraint)
+}
+
+// atLeast and atMost check a number.
+func (v *violations) atLeast(n, bound int, at string) {
+	if n < bound {
+		v.add(fmt.Sprintf("'%d'", n), at, fmt.Sprintf("Member must have value greater than or equal to %d", bound))
+	}
+}
+
+func (v *violations) atMost(n, bound int, at string) {
+	if n > bound {
+		v.add(fmt.Sprintf("'%d'", n), at, fmt.Sprintf("Member must have value less than or equal to %d", bound))
+	}
+}
+
+// limit checks an optional number and gives it or its default.
+func (v *violations) limit(n *int, def, most int, at string) int {
+	if n == nil {
+		return def
+	}
+	v.atLeast(*n, 1, at)
+	v.atMost(*n, most, at)
+	return *n
+}
+
+// err gives the one error for all that was violated, nil for nothing.
+func (v violations) err() error {
+	if len(v) == 0 {
+		return nil
+	}
+	plural := ""
+	if len(v) > 1 {
+		plural = "s"
+	}
+	return wire.Errorf("ValidationException", "%d validation error%s detected: %s", len(v), plural, strings.Join(v, "; "))
+}

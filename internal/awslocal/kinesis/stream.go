@@ -1,0 +1,225 @@
+package kinesis
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/millrace/millrace/internal/awslocal/wire"
+)
+
+// Limits of a stream, from "Quotas and limits" of the Kinesis Data Streams guide.
+const (
+	onDemandShards   = 4 // that an on-demand stream begins with
+	maxShards        = 20_000
+	minRetention     = 24 * time.Hour
+	maxRetention     = 365 * 24 * time.Hour
+	defaultMaxRecord = 1 << 20 // bytes of data and key
+	largestMaxRecord = 10 << 20
+)
+
+// The two modes of a stream.
+const (
+	provisioned = "PROVISIONED"
+	onDemand    = "ON_DEMAND"
+)
+
+// stream is one stream. What stands above retention never changes.
+type stream struct {
+	service   *Service
+	serial    uint64 // no two streams of a service have the same
+	name      string
+	arn       string
+	mode      string
+	made      int64 // ms
+	maxRecord int   // bytes of data and key
+
+	retention atomic.Int64           // ms
+	key       atomic.Pointer[string] // KMS key that records are said to be encrypted with; nil for none
+	shards    atomic.Pointer[shards]
+}
+
+// shards is a stream's shards at one time. It never changes: resharding puts another in its place.
+type shards struct {
+	all  []*shard // by number, closed ones too
+	open []*shard // by hash key: together they cover the hash space, each key once
+}
+
+// route finds the shard that serves a hash key.
+func (s *shards) route(h hash) *shard {
+	i, found := slices.BinarySearchFunc(s.open, h, func(sh *shard, h hash) int {
+		switch {
+		case sh.keys.lo.less(h):
+			return -1
+		case h.less(sh.keys.lo):
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		i--
+	}
+	return s.open[i]
+}
+
+// visible gives the shards that are listed: not those whose last record is beyond the retention.
+func (st *stream) visible() []*shard {
+	horizon := st.horizon()
+	var out []*shard
+	for _, sh := range st.shards.Load().all {
+		if closed := sh.closedAt(); closed == 0 || closed >= horizon {
+			out = append(out, sh)
+		}
+	}
+	return out
+}
+
+// horizon is the arrival of the oldest record that may still be read, in ms.
+func (st *stream) horizon() int64 { return st.service.nowMillis() - st.retention.Load() }
+
+// shard gives a visible shard by its id.
+func (st *stream) shard(id string) (*shard, error) {
+	number, ok := parseShardID(id)
+	if !ok {
+		return nil, notFound("Could not find shard %s in stream %s under account %s.", id, st.name, st.service.account)
+	}
+	all := st.shards.Load().all
+	if int(number) < len(all) {
+		sh := all[number]
+		if closed := sh.closedAt(); closed == 0 || closed >= st.horizon() {
+			return sh, nil
+		}
+	}
+	return nil, notFound("Shard %s in stream %s under account %s does not exist", shardID(number), st.name, st.service.account)
+}
+
+// plan is what a stream is to be.
+type plan struct {
+	name      string
+	shards    int
+	mode      string
+	retention time.Duration
+	maxRecord int
+}
+
+var streamName = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
+
+const maxName = 128
+
+func (p plan) check() error {
+	var v violations
+	if p.mode == provisioned {
+		v.atLeast(p.shards, 1, "shardCount")
+	}
+	if !streamName.MatchString(p.name) {
+		v.add("'"+p.name+"'", "streamName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+	}
+	if len(p.name) > maxName {
+		v.add("'"+p.name+"'", "streamName", fmt.Sprintf("Member must have length less than or equal to %d", maxName))
+	}
+	if p.mode != provisioned && p.mode != onDemand {
+		v.add("'"+p.mode+"'", "streamModeDetails.streamMode", "Member must satisfy enum value set: [PROVISIONED, ON_DEMAND]")
+	}
+	v.atLeast(p.maxRecord>>10, defaultMaxRecord>>10, "maxRecordSizeInKiB")
+	v.atMost(p.maxRecord>>10, largestMaxRecord>>10, "maxRecordSizeInKiB")
+	if err := v.err(); err != nil {
+		return err
+	}
+	if p.shards > maxShards { // the text is ours: AWS's counts the account's shards
+		return wire.Errorf("LimitExceededException", "A stream of %d shards would exceed the limit of %d.", p.shards, maxShards)
+	}
+	return checkRetention(p.retention)
+}
+
+// create makes a stream, which is ACTIVE at once.
+func (s *Service) create(p plan) (*stream, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams[p.name] != nil {
+		return nil, wire.Errorf("ResourceInUseException", "Stream %s under account %s already exists.", p.name, s.account)
+	}
+	s.created++
+	st := &stream{
+		service: s, serial: s.created, name: p.name, mode: p.mode, made: s.nowMillis(), maxRecord: p.maxRecord,
+		arn: "arn:aws:kinesis:" + s.region + ":" + s.account + ":stream/" + p.name,
+	}
+	st.retention.Store(p.retention.Milliseconds())
+	st.shards.Store(st.firstShards(p.shards))
+	s.streams[p.name] = st
+	return st, nil
+}
+
+func (st *stream) firstShards(n int) *shards {
+	made := make([]*shard, n)
+	for i, keys := range evenRanges(n) {
+		number := uint32(i)
+		made[i] = &shard{stream: st, number: number, id: shardID(number), keys: keys, made: st.made, created: st.made / 1000}
+	}
+	return &shards{all: made, open: made}
+}
+
+// CreateStream makes a stream with so many shards, or an on-demand one, whose shards are four whatever is asked for. A
+// retention of 0 is a day; else it is whole hours, a day to 365. The stream can be used at once.
+func (s *Service) CreateStream(name string, shards int, demand bool, retention time.Duration) (arn string, err error) {
+	p := plan{name: name, shards: shards, mode: provisioned, retention: retention, maxRecord: defaultMaxRecord}
+	if demand {
+		p.shards, p.mode = onDemandShards, onDemand
+	}
+	if retention == 0 {
+		p.retention = minRetention
+	}
+	st, err := s.create(p)
+	if err != nil {
+		return "", fmt.Errorf("create stream %s: %w", name, err)
+	}
+	return st.arn, nil
+}
+
+type modeDetails struct{ StreamMode string }
+
+type createStreamInput struct {
+	StreamName         string
+	ShardCount         *int
+	StreamModeDetails  *modeDetails
+	MaxRecordSizeInKiB *int
+}
+
+func (s *Service) createStream(_ context.Context, in *createStreamInput) (*empty, error) {
+	p := plan{name: in.StreamName, mode: provisioned, retention: minRetention, maxRecord: defaultMaxRecord}
+	if in.StreamModeDetails != nil {
+		p.mode = in.StreamModeDetails.StreamMode
+	}
+	switch {
+	case p.mode == onDemand:
+		p.shards = onDemandShards
+	case in.ShardCount != nil:
+		p.shards = *in.ShardCount
+	}
+	if in.MaxRecordSizeInKiB != nil {
+		p.maxRecord = *in.MaxRecordSizeInKiB << 10
+	}
+	_, err := s.create(p)
+	return &empty{}, err
+}
+
+func (s *Service) deleteStream(_ context.Context, in *target) (*empty, error) {
+	st, err := s.find(*in)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	if s.streams[st.name] == st {
+		delete(s.streams, st.name)
+	}
+	s.mu.Unlock()
+	for _, sh := range st.shards.Load().all {
+		sh.remove()
+	}
+	return &empty{}, nil
+}

@@ -1,0 +1,130 @@
+package lambda
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os/exec"
+	"sync"
+	"time"
+)
+
+// drainTime is how long output may still come when the process has ended but one that it started holds its pipes.
+const drainTime = time.Second
+
+// headerTime bounds how long the header of a request to the Runtime API may take: loopback brings it at once.
+const headerTime = 10 * time.Second
+
+// instance is one process with the Runtime API that it talks to: the address of the API tells whose request it is.
+type instance struct {
+	key        string // its access key
+	function   *function
+	generation int // of conf
+	conf       Function
+	cmd        *exec.Cmd
+	api        *http.Server
+	output     [2]*lines
+	events     chan *event   // taken by next, which waits for one
+	ready      chan struct{} // closed by the first next
+	once       sync.Once     // closes ready
+	failed     chan []byte   // holds the document of init/error; the runtime exits after it
+	exited     chan struct{} // closed when the process has ended, its output is out and its API is down
+	exit       error         // why; read it after exited
+
+	mu      sync.Mutex
+	current *event // the one that next gave out and that has no response yet
+}
+
+// start starts a process of f. It returns before the function's own initialisation.
+func (s *Service) start(f *function) (*instance, error) {
+	s.mu.Lock()
+	s.started++
+	i := &instance{
+		key:        fmt.Sprintf("ASIALOCAL%011d", s.started),
+		function:   f,
+		generation: f.generation,
+		conf:       f.Function,
+		events:     make(chan *event),
+		ready:      make(chan struct{}),
+		failed:     make(chan []byte, 1),
+		exited:     make(chan struct{}),
+	}
+	s.mu.Unlock()
+	conf := i.conf
+
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("open a runtime API for %s: %w", conf.Name, err)
+	}
+	i.api = &http.Server{
+		Handler:           guarded(l.Addr().String(), i.routes(s.ARN(conf.Name))),
+		ReadHeaderTimeout: headerTime,
+		ErrorLog:          slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
+	}
+	i.output = [2]*lines{s.lines(conf.Name, "stdout", s.opt.Stdout), s.lines(conf.Name, "stderr", s.opt.Stderr)}
+	i.cmd = exec.Command(conf.bootstrap())
+	i.cmd.Dir = conf.CodeDir
+	i.cmd.Env = conf.environment(s.opt, i.key, l.Addr().String())
+	i.cmd.Stdout, i.cmd.Stderr = i.output[0], i.output[1]
+	i.cmd.SysProcAttr = attributes()
+	i.cmd.WaitDelay = drainTime
+	if err := i.cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", conf.bootstrap(), err), l.Close())
+	}
+	s.add(i)
+	s.processes.Go(func() { _ = i.api.Serve(l) }) // ends with Close, and then the process has ended too
+	s.processes.Go(func() { s.wait(i) })
+	return i, nil
+}
+
+// add makes the instance known to Kill and Close. A process that started while Close went round is killed here.
+func (s *Service) add(i *instance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.instances[i.key] = i
+	i.function.stats.ColdStarts++
+	if s.closed {
+		i.kill()
+	}
+}
+
+// wait is with the process until it has ended, and then clears up after it.
+func (s *Service) wait(i *instance) {
+	i.exit = i.cmd.Wait()
+	i.kill() // what it started and left behind
+	for _, l := range i.output {
+		l.flush()
+	}
+	_ = i.api.Close()
+	s.mu.Lock()
+	delete(s.instances, i.key)
+	s.mu.Unlock()
+	close(i.exited)
+}
+
+// kill kills the process and all that it started. It may be called at any time and does not wait. A process that has
+// ended is left alone: its id may be another's by now.
+func (i *instance) kill() {
+	if !i.ended() {
+		killGroup(i.cmd.Process.Pid)
+	}
+}
+
+// stop leaves the process and all that it started as they are, doing nothing, until they are killed.
+func (i *instance) stop() {
+	if !i.ended() {
+		stopGroup(i.cmd.Process.Pid)
+	}
+}
+
+// lines makes the writer for one of a process's outputs.
+func (s *Service) lines(function, stream string, to func(string, []byte)) *lines {
+	if to == nil {
+		to = func(function string, line []byte) {
+			s.opt.Log.Info("function output", "function", function, "stream", stream, "line", string(line))
+		}
+	}
+	return &lines{emit: func(line []byte) { to(function, line) }}
+}

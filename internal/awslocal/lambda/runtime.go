@@ -1,0 +1,129 @@
+package lambda
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// event is one invocation on its way through an instance.
+type event struct {
+	id       string
+	payload  []byte
+	deadline time.Time
+	answer   chan Answer // holds one
+}
+
+// guarded keeps web pages out, which a browser lets call loopback: the runtime of a function sends no header of a
+// browser, and calls the address that it was given.
+func guarded(addr string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != addr || r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
+			http.Error(w, "the Runtime API of "+addr+" is for the function alone", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// routes is the Runtime API (docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
+func (i *instance) routes(arn string) http.Handler {
+	const base = "/2018-06-01/runtime/"
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+base+"invocation/next", func(w http.ResponseWriter, r *http.Request) { i.next(w, r, arn) })
+	mux.HandleFunc("POST "+base+"invocation/{id}/response", i.respond(""))
+	mux.HandleFunc("POST "+base+"invocation/{id}/error", i.respond("Unhandled"))
+	mux.HandleFunc("POST "+base+"init/error", i.initError)
+	return mux
+}
+
+// next gives the process its next event, as soon as there is one.
+func (i *instance) next(w http.ResponseWriter, r *http.Request, arn string) {
+	i.once.Do(func() { close(i.ready) })
+	select {
+	case e := <-i.events:
+		i.set(e)
+		h := w.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set("Lambda-Runtime-Aws-Request-Id", e.id)
+		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(e.deadline.UnixMilli(), 10))
+		h.Set("Lambda-Runtime-Invoked-Function-Arn", arn)
+		h.Set("Lambda-Runtime-Trace-Id", traceID(e))
+		h.Set("Content-Length", strconv.Itoa(len(e.payload)))
+		_, _ = w.Write(e.payload) // a process that has gone is noticed by wait
+	case <-r.Context().Done():
+	}
+}
+
+func (i *instance) set(e *event) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.current = e
+}
+
+// settle gives the event that waits for a response, once.
+func (i *instance) settle(id string) *event {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	e := i.current
+	if e == nil || e.id != id {
+		return nil
+	}
+	i.current = nil
+	return e
+}
+
+// respond takes the answer of the event under way: the function's own, or with functionError its error document.
+func (i *instance) respond(functionError string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := readAtMost(r.Body, MaxResponse)
+		if err != nil && !errors.Is(err, errTooLong) {
+			return // the connection broke: the process has died or will ask again
+		}
+		e := i.settle(r.PathValue("id"))
+		switch {
+		case e == nil:
+			reply(w, http.StatusBadRequest, failure{"InvalidRequestID", "no invocation " + r.PathValue("id") + " waits for a response"})
+		case err != nil:
+			e.answer <- tooLarge()
+			reply(w, http.StatusRequestEntityTooLarge, failure{"RequestEntityTooLarge", fmt.Sprintf("response over %d bytes", MaxResponse)})
+		default:
+			e.answer <- Answer{Payload: body, FunctionError: functionError, ExecutedVersion: Latest}
+			reply(w, http.StatusAccepted, map[string]string{"status": "OK"})
+		}
+	}
+}
+
+// initError takes the reason for which the function cannot start.
+func (i *instance) initError(w http.ResponseWriter, r *http.Request) {
+	body, err := readAtMost(r.Body, MaxResponse)
+	if err != nil {
+		body = failure{"Runtime.InitError", "the initialisation failed, and its reason could not be read"}.document()
+	}
+	select {
+	case i.failed <- body:
+	default: // one reason is enough
+	}
+	reply(w, http.StatusAccepted, map[string]string{"status": "OK"})
+}
+
+var errTooLong = errors.New("too long")
+
+// maxDrain bounds what is taken of a body that is too long.
+const maxDrain = 10 * MaxResponse
+
+// readAtMost reads to the end, or fails with errTooLong beyond n bytes. Of the rest it takes up to maxDrain without
+// keeping it: a client that is still writing would not read the answer. Beyond that net/http closes the connection.
+func readAtMost(r io.Reader, n int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, n+1))
+	if err != nil || int64(len(b)) <= n {
+		return b, err
+	}
+	if _, err := io.Copy(io.Discard, io.LimitReader(r, maxDrain)); err != nil {
+		return nil, err
+	}
+	return nil, errTooLong
+}

@@ -1,0 +1,53 @@
+package lambda
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+func TestRuntimeAPI_CallOfAWebPage_IsRefused(t *testing.T) {
+	const addr = "127.0.0.1:4567"
+	api := guarded(addr, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for name, c := range map[string]struct {
+		host, header, value string
+		want                int
+	}{
+		"the function":           {addr, "User-Agent", "aws-lambda-go/go1.26", http.StatusOK},
+		"a page":                 {addr, "Origin", "http://evil.example", http.StatusForbidden},
+		"a page without origin":  {addr, "Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		"a name pointed here":    {"evil.example:4567", "User-Agent", "browser", http.StatusForbidden},
+		"another instance's API": {"127.0.0.1:4568", "User-Agent", "aws-lambda-go/go1.26", http.StatusForbidden},
+	} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/2018-06-01/runtime/invocation/next", nil)
+		r.Host = c.host
+		r.Header.Set(c.header, c.value)
+		api.ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%s: %d, want %d", name, w.Code, c.want)
+		}
+	}
+}
+
+// endless counts what is read of a body without end.
+type endless struct{ read int64 }
+
+func (e *endless) Read(b []byte) (int, error) {
+	e.read += int64(len(b))
+	if e.read > 100*MaxResponse {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return len(b), nil
+}
+
+func TestReadAtMost_BodyWithoutEnd_IsLeft(t *testing.T) {
+	body := new(endless)
+	if b, err := readAtMost(body, 10); !errors.Is(err, errTooLong) || b != nil {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	if body.read > maxDrain+1<<20 {
+		t.Errorf("%d bytes taken", body.read)
+	}
+}

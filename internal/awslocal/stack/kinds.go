@@ -1,0 +1,227 @@
+package stack
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/millrace/millrace/internal/awslocal/dynamodb"
+	"github.com/millrace/millrace/internal/awslocal/esm"
+	"github.com/millrace/millrace/internal/awslocal/lambda"
+)
+
+// Stream is an AWS::Kinesis::Stream to create.
+type Stream struct {
+	Name      string
+	Shards    int // provisioned ones; 0 with OnDemand leaves the number to Kinesis
+	OnDemand  bool
+	Retention time.Duration
+}
+
+// Queue is an AWS::SQS::Queue to create.
+type Queue struct {
+	Name       string
+	Attributes map[string]string // under the names of CreateQueue
+	URL        string            // what references to it have been given
+}
+
+// Mapping is an AWS::Lambda::EventSourceMapping to create.
+type Mapping struct {
+	UUID     string
+	Function string // name
+	Config   esm.Config
+}
+
+const mappingType = "AWS::Lambda::EventSourceMapping"
+
+// kinds are the resource types that are emulated. Each reads the properties, and gives what to create and the
+// attributes of it, Ref's under "". name is the physical name if the template gives none.
+var kinds = map[string]func(p *plan, in *properties, name string) (step any, attributes map[string]string){
+	"AWS::Kinesis::Stream":  (*plan).stream,
+	"AWS::DynamoDB::Table":  (*plan).table,
+	"AWS::SQS::Queue":       (*plan).queue,
+	"AWS::Lambda::Function": (*plan).function,
+	mappingType:             (*plan).mapping,
+}
+
+// defaultRetention is what CloudFormation gives a stream, in hours.
+const defaultRetention = 24
+
+func (p *plan) stream(in *properties, name string) (any, map[string]string) {
+	s := Stream{
+		Name:      in.text("Name", name),
+		Retention: time.Duration(in.integer("RetentionPeriodHours", defaultRetention)) * time.Hour,
+	}
+	switch mode := in.object("StreamModeDetails").text("StreamMode", "PROVISIONED"); mode {
+	case "ON_DEMAND":
+		s.OnDemand = true
+	case "PROVISIONED":
+		s.Shards = in.integer("ShardCount", 1)
+	default:
+		in.fail("StreamModeDetails.StreamMode", "%q: want PROVISIONED or ON_DEMAND", mode)
+	}
+	return s, map[string]string{"": s.Name, "Arn": p.arn("kinesis", "stream/"+s.Name)}
+}
+
+func (p *plan) table(in *properties, name string) (any, map[string]string) {
+	t := dynamodb.Table{Name: in.text("TableName", name)}
+	types := map[string]string{}
+	for _, a := range in.objects("AttributeDefinitions") {
+		types[a.required("AttributeName")] = a.required("AttributeType")
+	}
+	for _, k := range in.objects("KeySchema") {
+		key := dynamodb.Key{Name: k.required("AttributeName"), Type: types[k.text("AttributeName", "")]}
+		switch kind := k.required("KeyType"); kind {
+		case "HASH":
+			t.HashKey = key
+		case "RANGE":
+			t.RangeKey = key
+		default:
+			k.fail("KeyType", "%q: want HASH or RANGE", kind)
+		}
+		if key.Type == "" {
+			in.fail("AttributeDefinitions", "does not have the key %s", key.Name)
+		}
+	}
+	if t.HashKey.Name == "" {
+		in.fail("KeySchema", "has no HASH key")
+	}
+	ttl := in.object("TimeToLiveSpecification")
+	if attribute := ttl.text("AttributeName", ""); ttl.boolean("Enabled", false) {
+		t.TTLAttribute = attribute
+	}
+	in.harmless("BillingMode") // the local table is billed per request; what another mode needs is left over
+	return t, map[string]string{"": t.Name, "Arn": p.arn("dynamodb", "table/"+t.Name)}
+}
+
+// queueAttributes are the properties of a queue that are attributes of CreateQueue by the same name.
+var queueAttributes = []string{
+	"DelaySeconds", "MaximumMessageSize", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds", "VisibilityTimeout",
+}
+
+func (p *plan) queue(in *properties, name string) (any, map[string]string) {
+	q := Queue{Name: in.text("QueueName", name), Attributes: map[string]string{}}
+	for _, attribute := range queueAttributes {
+		if v := in.text(attribute, ""); v != "" {
+			q.Attributes[attribute] = v
+		}
+	}
+	if in.boolean("FifoQueue", false) {
+		in.fail("FifoQueue", "FIFO queues are not emulated")
+	}
+	if redrive := in.object("RedrivePolicy"); redrive.values != nil {
+		q.Attributes["RedrivePolicy"] = redrivePolicy(redrive)
+	}
+	q.URL = p.Endpoint + "/" + p.Account + "/" + q.Name
+	return q, map[string]string{"": q.URL, "QueueUrl": q.URL, "QueueName": q.Name, "Arn": p.arn("sqs", q.Name)}
+}
+
+func redrivePolicy(in *properties) string {
+	b, err := json.Marshal(struct {
+		Target string `json:"deadLetterTargetArn"`
+		Max    int    `json:"maxReceiveCount"`
+	}{in.required("deadLetterTargetArn"), in.integer("maxReceiveCount", 10)})
+	if err != nil {
+		in.fail("deadLetterTargetArn", "%w", err)
+	}
+	return string(b)
+}
+
+func (p *plan) function(in *properties, name string) (any, map[string]string) {
+	f := lambda.Function{
+		Name:         in.text("FunctionName", name),
+		CodeDir:      p.code(in),
+		Handler:      in.text("Handler", ""),
+		Timeout:      time.Duration(in.integer("Timeout", int(lambda.DefaultTimeout/time.Second))) * time.Second,
+		MemoryMB:     in.integer("MemorySize", lambda.DefaultMemoryMB),
+		RoleARN:      in.text("Role", ""),
+		Architecture: "x86_64",
+		Environment:  map[string]string{},
+	}
+	if runtime := in.text("Runtime", ""); !strings.HasPrefix(runtime, "provided") {
+		in.fail("Runtime", "%q: want provided.al2023: the code is a compiled bootstrap", runtime)
+	}
+	if in.value("ReservedConcurrentExecutions") != nil {
+		if f.ReservedConcurrency = in.integer("ReservedConcurrentExecutions", 1); f.ReservedConcurrency < 1 {
+			in.fail("ReservedConcurrentExecutions", "%d: want 1 or more: a function that is switched off is not emulated", f.ReservedConcurrency)
+		}
+	}
+	if all := in.texts("Architectures"); len(all) == 1 {
+		f.Architecture = all[0]
+	} else if len(all) > 1 {
+		in.fail("Architectures", "want one")
+	}
+	environment := in.object("Environment").object("Variables")
+	for variable := range environment.values {
+		f.Environment[variable] = environment.text(variable, "")
+	}
+	p.roles[f.Name] = f.RoleARN
+	return f, map[string]string{"": f.Name, "Arn": p.arn("lambda", "function:"+f.Name)}
+}
+
+// code gives the folder with the function's bootstrap.
+func (p *plan) code(in *properties) string {
+	dir, ok := in.value("Code").(string)
+	switch {
+	case !ok:
+		in.fail("Code", "want the folder that holds the function's bootstrap; code in S3, inline or in an image is not emulated")
+	case !filepath.IsAbs(dir):
+		dir = filepath.Join(p.base, dir)
+	}
+	return dir
+}
+
+// codeBase is the folder that code paths start from.
+func (t *Template) codeBase(o Options) string {
+	if o.BaseDir != "" {
+		return o.BaseDir
+	}
+	return filepath.Dir(t.File)
+}
+
+func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
+	c := esm.DefaultConfig()
+	ref := in.required("FunctionName")
+	function, qualifier := lambda.SplitName(ref)
+	m := Mapping{UUID: uuid(p.stackID() + name), Function: function}
+	c.EventSourceARN = in.required("EventSourceArn")
+	c.FunctionARN = p.arn("lambda", "function:"+m.Function)
+	switch qualifier {
+	case "":
+	case lambda.Latest:
+		c.FunctionARN += ":" + qualifier
+	default:
+		in.fail("FunctionName", "%q: the local endpoint has no versions or aliases", ref)
+	}
+	c.RoleARN = p.roles[m.Function]
+	c.StartingPosition = esm.PositionType(in.required("StartingPosition"))
+	if seconds := in.integer("StartingPositionTimestamp", 0); seconds != 0 {
+		c.StartingPositionTimestamp = time.Unix(int64(seconds), 0)
+	}
+	c.Enabled = in.boolean("Enabled", c.Enabled)
+	c.BatchSize = in.integer("BatchSize", c.BatchSize)
+	c.MaximumBatchingWindowInSeconds = in.integer("MaximumBatchingWindowInSeconds", c.MaximumBatchingWindowInSeconds)
+	c.ParallelizationFactor = in.integer("ParallelizationFactor", c.ParallelizationFactor)
+	c.MaximumRetryAttempts = in.integer("MaximumRetryAttempts", c.MaximumRetryAttempts)
+	c.MaximumRecordAgeInSeconds = in.integer("MaximumRecordAgeInSeconds", c.MaximumRecordAgeInSeconds)
+	c.BisectBatchOnFunctionError = in.boolean("BisectBatchOnFunctionError", c.BisectBatchOnFunctionError)
+	c.FunctionResponseTypes = slices.Clone(in.texts("FunctionResponseTypes"))
+	c.OnFailure = in.object("DestinationConfig").object("OnFailure").text("Destination", "")
+	for _, other := range []string{"FilterCriteria", "TumblingWindowInSeconds"} {
+		if in.value(other) != nil {
+			in.fail(other, "is not emulated: the function would get other batches than on AWS")
+		}
+	}
+	if _, ok := p.roles[m.Function]; !ok {
+		in.fail("FunctionName", "there is no function %s in this template", m.Function)
+	}
+	if err := c.Validate(); err != nil {
+		p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
+	}
+	m.Config = c
+	return m, map[string]string{"": m.UUID, "Id": m.UUID, "EventSourceMappingArn": p.arn("lambda", "event-source-mapping:"+m.UUID)}
+}

@@ -1,0 +1,134 @@
+package stack
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// plan is what a template comes to: what has to be created, in its order, and the stack that it then is.
+type plan struct {
+	Options
+	scope scope
+	base  string            // folder of code paths
+	roles map[string]string // of functions, by their names
+	steps []any
+	stack *Stack
+	errs  []error
+}
+
+// anyAttribute in a resource's attributes is what any other attribute is made up from.
+const anyAttribute = "*"
+
+// plan resolves the template. Nothing is created, and no error is of a service.
+func (t *Template) plan(o Options) (*plan, error) {
+	known, err := t.values(o)
+	if err != nil {
+		return nil, err
+	}
+	resources, err := t.ordered(known)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", t.File, err)
+	}
+	p := &plan{
+		Options: o,
+		scope:   scope{known, map[string]map[string]string{}},
+		base:    t.codeBase(o),
+		roles:   map[string]string{},
+		stack:   &Stack{Name: o.Name, ID: o.stackID(), Description: t.Description, Parameters: map[string]string{}, Outputs: map[string]string{}},
+	}
+	for _, r := range resources {
+		p.add(r)
+	}
+	p.describe(t)
+	if err := errors.Join(p.errs...); err != nil {
+		return nil, fmt.Errorf("%s: %w", t.File, err)
+	}
+	return p, nil
+}
+
+// add plans one resource. All that it refers to has been planned.
+func (p *plan) add(r resource) {
+	entry := Resource{LogicalID: r.id, Type: r.kind, PhysicalID: p.Name + "-" + r.id}
+	kind, ok := kinds[r.kind]
+	if !ok {
+		p.stack.NotEmulated = append(p.stack.NotEmulated, entry)
+		p.scope.attributes[r.id] = p.invented(entry)
+		return
+	}
+	if r.condition {
+		p.errs = append(p.errs, fmt.Errorf("line %d: %s.Condition: conditions are not emulated", r.line, r.id))
+	}
+	values, err := p.scope.object(r.properties, r.id)
+	if err != nil {
+		p.errs = append(p.errs, err)
+	}
+	in := newProperties(r.id, values, &p.errs)
+	in.harmless("Tags", "Description")
+	step, attributes := kind(p, in, entry.PhysicalID)
+	entry.PhysicalID = attributes[""]
+	p.scope.attributes[r.id] = attributes
+	p.steps = append(p.steps, step)
+	p.stack.Resources = append(p.stack.Resources, entry)
+	p.stack.Ignored = append(p.stack.Ignored, in.left()...)
+}
+
+// invented gives the attributes of a resource that is not there.
+func (p *plan) invented(r Resource) map[string]string {
+	parts := strings.Split(strings.ToLower(r.Type), "::")
+	service, kind := "none", "none"
+	if len(parts) == 3 {
+		service, kind = parts[1], parts[2]
+	}
+	region := p.Region
+	if service == "iam" {
+		region = ""
+	}
+	return map[string]string{
+		"":           r.PhysicalID,
+		"Arn":        fmt.Sprintf("arn:aws:%s:%s:%s:%s/%s", service, region, p.Account, kind, r.PhysicalID),
+		anyAttribute: r.PhysicalID,
+	}
+}
+
+// describe fills in what DescribeStacks tells.
+func (p *plan) describe(t *Template) {
+	for _, q := range t.parameters {
+		switch v := p.scope.parameters[q.name].(type) {
+		case string:
+			p.stack.Parameters[q.name] = v
+		case []any:
+			items, _ := texts(v)
+			p.stack.Parameters[q.name] = strings.Join(items, ",")
+		}
+	}
+	for _, o := range t.outputs {
+		path := "Outputs." + o.key + ".Value"
+		v, err := p.scope.resolve(o.value, path)
+		text, ok := v.(string)
+		switch {
+		case err != nil:
+			p.errs = append(p.errs, err)
+		case !ok:
+			p.errs = append(p.errs, fmt.Errorf("%s: want a string", path))
+		}
+		p.stack.Outputs[o.key] = text
+		p.stack.outputs = append(p.stack.outputs, output{o.key, o.description, text})
+	}
+}
+
+func (p *plan) arn(service, resource string) string {
+	return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, p.Region, p.Account, resource)
+}
+
+// stackID and the ids of mappings are random on AWS. Here they follow from the names: the same template gives the same.
+func (o Options) stackID() string {
+	return fmt.Sprintf("arn:aws:cloudformation:%s:%s:stack/%s/%s", o.Region, o.Account, o.Name, uuid(o.Name))
+}
+
+func uuid(name string) string {
+	b := sha256.Sum256([]byte(name))
+	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80 // version 8, of one's own making
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}

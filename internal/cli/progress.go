@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+const (
+	barInterval  = 100 * time.Millisecond // between two states of a terminal's bar
+	lineInterval = 5 * time.Second        // between two lines elsewhere
+)
+
+// Progress tells on stderr how far a long piece of work is, how fast, and how long it will still take: as a bar on a
+// terminal, as a line every few seconds elsewhere. Add costs one atomic addition, so it may be called for every record.
+// It is safe for concurrent use.
+type Progress struct {
+	w       io.Writer
+	verb    string
+	noun    string
+	total   int64
+	started time.Time
+	done    atomic.Int64
+	bar     *progressbar.ProgressBar // nil where w is no terminal
+	end     func()                   // waits for the teller
+}
+
+// NewProgress begins to tell of work, as in "put" and "record". total is how much there is, 0 when nobody knows; it
+// grows with what is done beyond it. End it.
+func NewProgress(w io.Writer, verb, noun string, total int64) *Progress {
+	f, ok := w.(*os.File)
+	return newProgress(w, verb, noun, total, ok && term.IsTerminal(int(f.Fd())))
+}
+
+func newProgress(w io.Writer, verb, noun string, total int64, terminal bool) *Progress {
+	p := &Progress{w: w, verb: verb, noun: noun, total: total, started: time.Now()}
+	interval := lineInterval
+	if terminal {
+		interval = barInterval
+		p.bar = newBar(w, verb, noun, total)
+	}
+	stop := make(chan struct{})
+	var teller sync.WaitGroup
+	teller.Go(func() { p.tell(interval, stop) })
+	p.end = sync.OnceFunc(func() {
+		close(stop)
+		teller.Wait()
+	})
+	return p
+}
+
+func newBar(w io.Writer, verb, noun string, total int64) *progressbar.ProgressBar {
+	if total == 0 {
+		total = -1 // a spinner
+	}
+	return progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription(verb),
+		progressbar.OptionSetItsString(plural(0, noun)),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine of its own: tell moves it
+	)
+}
+
+// Add tells that n more are done.
+func (p *Progress) Add(n int64) { p.done.Add(n) }
+
+// End stops telling, and says in one line what was done in all.
+func (p *Progress) End() {
+	p.end()
+	if p.bar != nil {
+		_ = p.bar.Clear() // of what is only to be looked at
+	}
+	took := time.Since(p.started)
+	fmt.Fprintf(p.w, "%s %s in %s%s\n", p.verb, Count(p.done.Load(), p.noun), Duration(took), rate(p.done.Load(), took))
+}
+
+// tell shows the state again and again.
+func (p *Progress) tell(interval time.Duration, stop <-chan struct{}) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		if p.bar != nil {
+			_ = p.bar.Set64(p.shown())
+			continue
+		}
+		fmt.Fprintln(p.w, stateOf(p.verb, p.noun, p.done.Load(), p.total, time.Since(p.started)))
+	}
+}
+
+// shown is how much the bar takes: it refuses more than its total, and would stand still where it was.
+func (p *Progress) shown() int64 {
+	if p.total > 0 {
+		return min(p.done.Load(), p.total)
+	}
+	return p.done.Load()
+}
+
+// stateOf says in words how far the work is.
+func stateOf(verb, noun string, done, total int64, took time.Duration) string {
+	if total <= 0 {
+		return fmt.Sprintf("%s %s%s", verb, Count(done, noun), rate(done, took))
+	}
+	total = max(total, done)
+	left := ""
+	if done > 0 && done < total {
+		left = ", " + Duration(time.Duration(float64(took)/float64(done)*float64(total-done))) + " left"
+	}
+	return fmt.Sprintf("%s %s of %s (%d %%)%s%s", verb, Thousands(done), Count(total, noun), done*100/total, rate(done, took), left)
+}
+
+// rate says how many were done a second, nothing when that cannot be said.
+func rate(done int64, took time.Duration) string {
+	if done == 0 || took <= 0 {
+		return ""
+	}
+	return ", " + Thousands(int64(float64(done)/took.Seconds())) + "/s"
+}

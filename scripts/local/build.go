@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/millrace/millrace/internal/cli"
+	"github.com/millrace/millrace/internal/meter"
+)
+
+// findRoot gives the repository's folder.
+func findRoot() (string, error) {
+	dir, err := cli.FindUpwards("go.mod", "template.yaml")
+	if err != nil {
+		return "", fmt.Errorf("%w: run this inside the repository", err)
+	}
+	return dir, nil
+}
+
+// metersFile ships with the function; the command reads it too, to say what is wrong with it before anything starts,
+// and to know what to compare.
+const metersFile = "functions/processor/meters.json"
+
+func readMeters(root string) (*meter.Set, error) {
+	b, err := os.ReadFile(filepath.Join(root, metersFile))
+	if err != nil {
+		return nil, fmt.Errorf("read meters: %w", err)
+	}
+	return meter.Parse(metersFile, b)
+}
+
+// build compiles a function for this machine, where template.yaml has its code.
+func build(ctx context.Context, root, function string) error {
+	out := filepath.Join("dist", "local", function, "bootstrap")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags=-s -w",
+		"-o", out, "./functions/"+function)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	text, err := cmd.CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("build function %s: the go command is not on PATH: install Go 1.26 or later", function)
+	}
+	if err != nil {
+		return fmt.Errorf("build function %s: %w\n%s", function, err, text)
+	}
+	return nil
+}

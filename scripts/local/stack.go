@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/millrace/millrace/internal/awslocal"
+	"github.com/millrace/millrace/internal/awslocal/esm"
+	"github.com/millrace/millrace/internal/awslocal/fault"
+	"github.com/millrace/millrace/internal/awslocal/stack"
+	"github.com/millrace/millrace/internal/cli"
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/meter"
+	"github.com/millrace/millrace/internal/stream"
+)
+
+// localStack is the stack, running.
+type localStack struct {
+	endpoint *awslocal.Endpoint
+	outputs  map[string]string
+	isChaos  bool
+	settled  settled
+	logs     functionLog
+}
+
+// start starts the endpoint, which is where most goes wrong, builds the function and creates the stack.
+func start(ctx context.Context, o options, root string, stderr io.Writer) (*localStack, error) {
+	s := &localStack{isChaos: o.isChaos, logs: functionLog{out: stderr, left: shownLines}}
+	if o.isChaos {
+		s.logs.left = 0 // a function that is made to fail has much to say
+	}
+	endpoint, err := awslocal.Listen(ctx, s.endpointOptions(o, stderr))
+	if err != nil {
+		return nil, err
+	}
+	s.endpoint = endpoint
+	fmt.Fprintln(stderr, "building functions/processor")
+	if err := build(ctx, root, "processor"); err != nil {
+		endpoint.Close()
+		return nil, err
+	}
+	if err := s.deploy(ctx, root); err != nil {
+		endpoint.Close()
+		return nil, err
+	}
+	if o.isChaos {
+		if err := s.unleash(o.chaos); err != nil {
+			endpoint.Close()
+			return nil, err
+		}
+	}
+	fmt.Fprintf(stderr, "stack %s is up at %s\n", config.DefaultStack, endpoint.URL())
+	return s, nil
+}
+
+func (s *localStack) endpointOptions(o options, stderr io.Writer) awslocal.Options {
+	host := "127.0.0.1"
+	if o.listen != "" {
+		host = o.listen
+	}
+	return awslocal.Options{
+		Addr:   net.JoinHostPort(host, strconv.Itoa(o.port)),
+		Public: o.listen != "",
+		Faults: fault.New(o.chaos),
+		Log:    slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Mapping: esm.Options{
+			Settled: s.settled.add,
+			MaxRest: longestRest,
+		},
+		Stdout: s.logs.stdout,
+		Stderr: s.logs.stderr,
+	}
+}
+
+// longestRest between two attempts at a batch: on AWS it grows to a minute, which nobody waits for here.
+const longestRest = time.Second
+
+func (s *localStack) deploy(ctx context.Context, root string) error {
+	file := filepath.Join(root, "template.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read template: %w", err)
+	}
+	template, err := stack.Parse(file, text)
+	if err != nil {
+		return err
+	}
+	architecture := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
+	made, err := s.endpoint.Deploy(ctx, template, stack.Options{BaseDir: root, Parameters: map[string]string{
+		"Architecture": architecture,
+		"Endpoint":     s.endpoint.URL(),
+		"Horizon":      config.None.String(), // the sample is history
+	}})
+	if err != nil {
+		return err
+	}
+	s.outputs = made.Outputs
+	return nil
+}
+
+func (s *localStack) close() { s.endpoint.Close() }
+
+// work puts the load, waits until all of it is settled, and sums up.
+func (s *localStack) work(ctx context.Context, l *load, set *meter.Set, stderr io.Writer) (*summary, error) {
+	began := time.Now()
+	if err := s.put(ctx, l, stderr); err != nil {
+		return nil, err
+	}
+	took := s.settled.last().Sub(began)
+	sum, err := s.sumUp(ctx, l, set)
+	if err != nil {
+		return nil, err
+	}
+	sum.EventsPerSecond = float64(len(l.puts)) / took.Seconds()
+	return sum, nil
+}
+
+// put puts the load and waits until the mapping has settled all that the stream has.
+func (s *localStack) put(ctx context.Context, l *load, stderr io.Writer) error {
+	progress := cli.NewProgress(stderr, "counted", "record", int64(len(l.puts)))
+	defer progress.End()
+	s.settled.tell(progress.Add)
+	p := stream.NewProducer(kinesis.NewFromConfig(s.endpoint.Config()), s.outputs[config.OutputStream], stream.Options{Unordered: true})
+	defer p.Close()
+	for i, r := range l.puts {
+		if err := p.Put(ctx, stream.Record{Key: r.key, Data: r.data}); err != nil {
+			return fmt.Errorf("put record %d of %d: %w", i+1, len(l.puts), err)
+		}
+	}
+	if err := p.Flush(ctx); err != nil {
+		return fmt.Errorf("put records (%d of %d are in the stream): %w", p.Stats().Acknowledged, len(l.puts), err)
+	}
+	return s.settled.wait(ctx, func() (int64, error) { return s.endpoint.Kinesis.Records(s.outputs[config.OutputStream]) }, s.stuck)
+}
+
+// stuckAfter is how many failed invocations are enough, when none has come to its end, to know that none will.
+const stuckAfter = 5
+
+// stuck gives an error when the function has done nothing but fail from its start, unless it is made to.
+func (s *localStack) stuck() error {
+	failed := s.endpoint.Lambda.Stats(s.outputs[config.OutputProcessor]).Errors
+	if s.isChaos || failed < stuckAfter || s.logs.ended() > 0 || !s.settled.last().IsZero() {
+		return nil
+	}
+	return fmt.Errorf("the function has failed in all of its first %d invocations: its own words, if it had any, are above", failed)
+}
+
+// unleash arms the standard mix of faults, and shortens the function's time-out so that one is soon over.
+func (s *localStack) unleash(seed uint64) error {
+	name := s.outputs[config.OutputProcessor]
+	f, ok := s.endpoint.Lambda.Function(name)
+	if !ok {
+		return errors.New("the stack has no processor function")
+	}
+	f.Timeout = chaosTimeout
+	if err := s.endpoint.Lambda.Update(f); err != nil {
+		return err
+	}
+	return s.endpoint.Faults.Add(chaos...)
+}
+
+const chaosTimeout = 3 * time.Second
+
+// chaos is the standard mix of faults.
+var chaos = []fault.Rule{
+	{Operation: "Kinesis.PutRecords", Kind: fault.Throttle, Probability: 0.01},
+	{Operation: "Kinesis.PutRecords", Kind: fault.Partial, Probability: 0.03},
+	{Operation: "Kinesis.PutRecords", Kind: fault.DropAfter, Probability: 0.01},
+	{Operation: "Lambda.Invoke", Kind: fault.Throttle, Probability: 0.03},
+	{Operation: "Lambda.Invoke", Kind: fault.Timeout, Probability: 0.03, Count: 2},
+	{Operation: "DynamoDB.TransactWriteItems", Kind: fault.Throttle, Probability: 0.03},
+	{Operation: "DynamoDB.TransactWriteItems", Kind: fault.Partial, Probability: 0.03},
+	{Operation: "DynamoDB.TransactWriteItems", Kind: fault.DropAfter, Probability: 0.04},
+	{Operation: "DynamoDB.TransactWriteItems", Kind: fault.Error, Probability: 0.02},
+	{Operation: "DynamoDB.TransactWriteItems", Kind: fault.KillBefore, Probability: 0.03, Count: 4},
+	{Operation: "DynamoDB.TransactWriteItems", Kind: fault.KillAfter, Probability: 0.04, Count: 4},
+	{Operation: "DynamoDB.Query", Kind: fault.Throttle, Probability: 0.01},
+	{Operation: "DynamoDB.Query", Kind: fault.DropAfter, Probability: 0.005},
+	{Operation: "DynamoDB.BatchGetItem", Kind: fault.Partial, Probability: 0.05},
+	{Operation: "SQS.SendMessageBatch", Kind: fault.Partial, Probability: 0.2},
+	{Operation: "SQS.SendMessageBatch", Kind: fault.DropAfter, Probability: 0.1},
+}
+
+// serve keeps the stack up until ctx ends.
+func (s *localStack) serve(ctx context.Context, stderr io.Writer) {
+	s.logs.showAll()
+	fmt.Fprintf(stderr, "\nThe stack stays up until Ctrl-C. For the aws CLI, any SDK and the commands beside this one:\n\n"+
+		"  export AWS_ENDPOINT_URL=%[1]s AWS_REGION=%[2]s AWS_DEFAULT_REGION=%[2]s AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n\n", s.endpoint.URL(), awslocal.Region)
+	for _, name := range []string{config.OutputStream, config.OutputTable, config.OutputFailureQueue, config.OutputProcessor} {
+		fmt.Fprintf(stderr, "  %-16s %s\n", name, s.outputs[name])
+	}
+	<-ctx.Done()
+}
