@@ -102,7 +102,7 @@ func TestParsePath_QuotedNames(t *testing.T) {
 			t.Errorf("%s: %q, %v", text, p.names, err)
 		}
 	}
-	for _, text := range []string{"", ".", "data.", `data."a`, `data."a"b`, `data."\x"`, "data.a b", "subject.a", strings.Repeat("data.", MaxDepth) + "a"} {
+	for _, text := range []string{"", ".", "data.", `data."a`, `data."a"b`, `data."\x"`, "data.a b", "subject.a", "data.\xeb", strings.Repeat("data.", MaxDepth) + "a"} {
 		if p, err := ParsePath(text); err == nil {
 			t.Errorf("%q is read as %q", text, p.names)
 		}

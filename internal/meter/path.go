@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -42,6 +43,9 @@ func ParsePath(s string) (Path, error) {
 }
 
 func splitPath(s string) ([]string, error) {
+	if !utf8.ValidString(s) {
+		return nil, errors.New("is not valid UTF-8: no member of a JSON object has such a name")
+	}
 	var names []string
 	for {
 		name, rest, err := firstName(s)
