@@ -60,7 +60,7 @@ func newStream(stack awscdk.Stack, s Settings, key awskms.Key) awskinesis.Stream
 	stream := awskinesis.NewStream(stack, jsii.String("Stream"), &awskinesis.StreamProps{
 		StreamMode:      awskinesis.StreamMode_PROVISIONED,
 		ShardCount:      jsii.Number(s.Shards),
-		RetentionPeriod: duration(s.Retention),
+		RetentionPeriod: duration(s.StreamRetention),
 		Encryption:      awskinesis.StreamEncryption_KMS,
 		EncryptionKey:   key,
 		RemovalPolicy:   s.removal(),
@@ -166,7 +166,7 @@ func (h hotPath) newMapping(stack awscdk.Stack, s Settings) awslambda.CfnEventSo
 		MaximumBatchingWindowInSeconds: jsii.Number(batchingWindow.Seconds()),
 		ParallelizationFactor:          jsii.Number(1),
 		MaximumRetryAttempts:           jsii.Number(retryAttempts),
-		MaximumRecordAgeInSeconds:      jsii.Number(recordAge(s.Retention).Seconds()),
+		MaximumRecordAgeInSeconds:      jsii.Number(recordAge(s.StreamRetention).Seconds()),
 		BisectBatchOnFunctionError:     jsii.Bool(true),
 		FunctionResponseTypes:          jsii.Strings("ReportBatchItemFailures"),
 		DestinationConfig: &awslambda.CfnEventSourceMapping_DestinationConfigProperty{

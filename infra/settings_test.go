@@ -19,9 +19,9 @@ func TestSettings_OutOfRange_IsNamed(t *testing.T) {
 		"architecture is": func(s *Settings) { s.Architecture = "amd64" },
 		"shards is 0":     func(s *Settings) { s.Shards = 0 },
 		"shards is 501":   func(s *Settings) { s.Shards = 501 },
-		"retention is 23": func(s *Settings) { s.Retention = 23 * time.Hour },
-		"retention is 24": func(s *Settings) { s.Retention = 24*time.Hour + time.Minute },
-		"retention is 87": func(s *Settings) { s.Retention = 8761 * time.Hour },
+		"retention is 23": func(s *Settings) { s.StreamRetention = 23 * time.Hour },
+		"retention is 24": func(s *Settings) { s.StreamRetention = 24*time.Hour + time.Minute },
+		"retention is 87": func(s *Settings) { s.StreamRetention = 8761 * time.Hour },
 		"processor: bits": func(s *Settings) { s.Processor.Bits = -1 },
 	} {
 		s := DefaultSettings()

@@ -91,7 +91,7 @@ func TestStack_DeletedStack_KeepsTheData(t *testing.T) {
 func TestStack_OtherSettings_AreFollowed(t *testing.T) {
 	needNode(t)
 	settings := DefaultSettings()
-	settings.Architecture, settings.Shards, settings.Retention, settings.KeepData = X86, 3, 30*24*time.Hour, false
+	settings.Architecture, settings.Shards, settings.StreamRetention, settings.KeepData = X86, 3, 30*24*time.Hour, false
 	s, err := synthesise(settings)
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,12 @@ const (
 	OutputFailureQueue = "FailureQueueUrl" // URL of the failure queue
 	OutputProcessor    = "ProcessorName"   // name of the processor function
 	OutputMapping      = "MappingId"       // UUID of the event source mapping
+	OutputArchive      = "ArchiveName"     // S3 bucket of the archive
+	OutputDelivery     = "DeliveryName"    // Firehose delivery stream from stream to archive
+	OutputTransform    = "TransformName"   // name of the transform function
+	OutputDatabase     = "DatabaseName"    // Glue database of the archive
+	OutputWorkGroup    = "WorkGroupName"   // Athena workgroup with the archive's queries
+	OutputDashboard    = "DashboardName"   // CloudWatch dashboard
 )
 
 // The processor's environment.
