@@ -9,46 +9,39 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/millrace/millrace/internal/cloudevent"
 	"github.com/millrace/millrace/internal/failure"
+	"github.com/millrace/millrace/internal/payload"
 	"github.com/millrace/millrace/internal/processor"
 )
 
-// decoder reads what the event source mapping sends, as far as it is needed, in one pass and with memory that it uses
-// again from one invocation to the next. (aws-lambda-go's events.KinesisEvent would decode with encoding/json: five
-// times the time.) It is not safe for concurrent use.
+// decoder reads what the event source mapping sends. It is not safe for concurrent use.
 // https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 type decoder struct {
-	json    *jsontext.Decoder
-	buf     bytes.Buffer
+	payload.Reader
 	keys    cloudevent.Strings
 	records []processor.Record
 	stream  string
 	shard   string
 }
 
-func newDecoder() *decoder {
-	d := &decoder{keys: cloudevent.Strings{Max: maxKeys}}
-	d.json = jsontext.NewDecoder(&d.buf)
-	return d
-}
+func newDecoder() *decoder { return &decoder{keys: cloudevent.Strings{Max: maxKeys}} }
 
 var errNoRecords = errors.New("the payload has no Records: want a Kinesis event, as events/kinesis.json is")
 
 // decode reads the invocation's payload. Its records are all of one shard, in stream order. They share no memory with
 // the payload, but with what the next call gives.
-func (d *decoder) decode(payload []byte) (stream string, batch processor.Batch, err error) {
-	d.buf = *bytes.NewBuffer(payload)
-	// Lambda writes no name twice, and checking costs a third of the time.
-	d.json.Reset(&d.buf, jsontext.AllowDuplicateNames(true))
+func (d *decoder) decode(event []byte) (stream string, batch processor.Batch, err error) {
+	d.Reset(event)
 	d.stream, d.shard, d.records = "", "", d.records[:0]
-	err = d.object(func(name []byte) error {
+	err = d.Object(func(name []byte) error {
 		if string(name) != "Records" {
-			return d.json.SkipValue()
+			return d.Skip()
 		}
-		return d.array(d.record)
+		if err := d.Array(d.record); err != nil {
+			return fmt.Errorf("Records: %w", err)
+		}
+		return nil
 	})
 	if err == nil && len(d.records) == 0 {
 		err = errNoRecords
@@ -63,10 +56,10 @@ func (d *decoder) record() error {
 	d.records = append(d.records, processor.Record{})
 	r := &d.records[len(d.records)-1]
 	n := len(d.records) - 1
-	err := d.object(func(name []byte) error {
+	err := d.Object(func(name []byte) error {
 		switch string(name) {
 		case "kinesis":
-			return d.object(func(name []byte) error { return d.kinesis(r, name) })
+			return d.Object(func(name []byte) error { return d.kinesis(r, name) })
 		case "eventID": // shard and sequence number: shardId-000000000000:4959...
 			return d.place(n)
 		case "eventSource":
@@ -74,7 +67,7 @@ func (d *decoder) record() error {
 		case "eventSourceARN":
 			return d.streamOf()
 		}
-		return d.json.SkipValue()
+		return d.Skip()
 	})
 	if err != nil {
 		return fmt.Errorf("record %d: %w", n, err)
@@ -89,20 +82,20 @@ func (d *decoder) kinesis(r *processor.Record, name []byte) (err error) {
 	var text []byte
 	switch string(name) {
 	case "partitionKey":
-		if text, err = d.text(); err == nil {
+		if text, err = d.Text(); err == nil {
 			r.PartitionKey = d.keys.Of(text)
 		}
 	case "sequenceNumber":
-		text, err = d.text()
+		text, err = d.Text()
 		r.SequenceNumber = string(text)
 	case "data":
-		if text, err = d.text(); err == nil {
+		if text, err = d.Text(); err == nil {
 			r.Data, err = base64.StdEncoding.AppendDecode(make([]byte, 0, base64.StdEncoding.DecodedLen(len(text))), text)
 		}
 	case "approximateArrivalTimestamp":
 		r.Arrival, err = d.arrival()
 	default:
-		err = d.json.SkipValue()
+		err = d.Skip()
 	}
 	if err != nil {
 		return fmt.Errorf("kinesis: %w", err)
@@ -112,7 +105,7 @@ func (d *decoder) kinesis(r *processor.Record, name []byte) (err error) {
 
 // place reads an event id, and sees that all are of one shard.
 func (d *decoder) place(n int) error {
-	id, err := d.text()
+	id, err := d.Text()
 	if err != nil {
 		return err
 	}
@@ -127,7 +120,7 @@ func (d *decoder) place(n int) error {
 }
 
 func (d *decoder) source() error {
-	text, err := d.text()
+	text, err := d.Text()
 	if err == nil && string(text) != "aws:kinesis" {
 		return fmt.Errorf("event source %q: want aws:kinesis", text)
 	}
@@ -135,7 +128,7 @@ func (d *decoder) source() error {
 }
 
 func (d *decoder) streamOf() error {
-	text, err := d.text()
+	text, err := d.Text()
 	if err == nil && d.stream == "" {
 		d.stream = failure.StreamName(string(text))
 	}
@@ -144,7 +137,7 @@ func (d *decoder) streamOf() error {
 
 // arrival reads seconds with up to three decimals.
 func (d *decoder) arrival() (time.Time, error) {
-	v, err := d.json.ReadValue()
+	v, err := d.Value()
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -157,58 +150,6 @@ func (d *decoder) arrival() (time.Time, error) {
 
 // maxKeys bounds the partition keys that are remembered, so that one that recurs costs no allocation.
 const maxKeys = 4096
-
-// text reads a string. It is valid until the next read.
-func (d *decoder) text() ([]byte, error) {
-	v, err := d.json.ReadValue()
-	if err != nil {
-		return nil, err
-	}
-	if v.Kind() != '"' {
-		return nil, errors.New("is not a string")
-	}
-	if bytes.IndexByte(v, '\\') < 0 {
-		return v[1 : len(v)-1], nil
-	}
-	return jsontext.AppendUnquote(nil, v)
-}
-
-// object reads an object, each member's value by f.
-func (d *decoder) object(f func(name []byte) error) error {
-	if k := d.json.PeekKind(); k != '{' && k != 0 {
-		return errors.New("is not an object")
-	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return err
-	}
-	for d.json.PeekKind() == '"' {
-		name, err := d.text()
-		if err != nil {
-			return err
-		}
-		if err := f(name); err != nil {
-			return err
-		}
-	}
-	_, err := d.json.ReadToken()
-	return err
-}
-
-func (d *decoder) array(f func() error) error {
-	if d.json.PeekKind() != '[' {
-		return errors.New("the member Records is not an array")
-	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return err
-	}
-	for k := d.json.PeekKind(); k != ']' && k != 0; k = d.json.PeekKind() {
-		if err := f(); err != nil {
-			return err
-		}
-	}
-	_, err := d.json.ReadToken()
-	return err
-}
 
 // allSettled is the answer by which the mapping moves on past the whole batch.
 const allSettled = `{"batchItemFailures":[]}`

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/internal/cloudevent"
+	"github.com/millrace/millrace/internal/record"
 )
 
 func TestProcess_AggregateGzipAndPlain_AllCount(t *testing.T) {
@@ -53,7 +54,7 @@ func TestProcess_WhatNestsDeeper_IsRefused(t *testing.T) {
 
 func TestProcess_InflatesToTheLimit_IsRead(t *testing.T) {
 	e := event("1")
-	full := append(e, bytes.Repeat([]byte{' '}, MaxInflated-len(e))...)
+	full := append(e, bytes.Repeat([]byte{' '}, record.MaxInflated-len(e))...)
 	f := newFixture(t, Settings{})
 	want(t, f.Process(t.Context(), batchOf("k", zipped(full), "k", zipped(append(full, ' ')))), 2, 1, 0, 0, 0, 1)
 	wantQueue(t, f.sender, "too-large:2.0")

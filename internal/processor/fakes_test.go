@@ -16,6 +16,7 @@ import (
 
 	"github.com/millrace/millrace/internal/cloudevent"
 	"github.com/millrace/millrace/internal/meter"
+	"github.com/millrace/millrace/internal/record"
 )
 
 const shard = "shardId-000000000000"
@@ -65,7 +66,7 @@ var fingerprints = sync.OnceValue(func() map[cloudevent.Fingerprint]string {
 })
 
 // bomb inflates to one byte more than is allowed.
-var bomb = sync.OnceValue(func() []byte { return zipped(make([]byte, MaxInflated+1)) })
+var bomb = sync.OnceValue(func() []byte { return zipped(make([]byte, record.MaxInflated+1)) })
 
 func (l *fakeLedger) Seen(_ context.Context, set string, ids []cloudevent.Identity) ([]meter.Outcome, error) {
 	if l.seenErr != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/internal/cloudevent"
 	"github.com/millrace/millrace/internal/meter"
+	"github.com/millrace/millrace/internal/record"
 )
 
 // swollen is a gzipped event of nearly MaxInflated bytes.
@@ -18,7 +19,7 @@ func swollen(t *testing.T, id int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	_, err := fmt.Fprintf(z, `{"specversion":"1.0","id":"%d","source":"s","type":"t","time":"2026-01-01T00:00:00Z","x":"%s"}`, id, strings.Repeat(" ", MaxInflated-1000))
+	_, err := fmt.Fprintf(z, `{"specversion":"1.0","id":"%d","source":"s","type":"t","time":"2026-01-01T00:00:00Z","x":"%s"}`, id, strings.Repeat(" ", record.MaxInflated-1000))
 	if err != nil || z.Close() != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/internal/cloudevent"
 	"github.com/millrace/millrace/internal/meter"
+	"github.com/millrace/millrace/internal/record"
 )
 
 // Record is a Kinesis data record.
@@ -59,7 +60,7 @@ const (
 	Refused     Class = "refused"     // refused by the handler, or by DynamoDB for its value
 	Panic       Class = "panic"       // the handler panicked
 	GaveUp      Class = "gave-up"     // the handler's transient failures outlasted patience
-	TooLarge    Class = "too-large"   // inflates to more than MaxInflated
+	TooLarge    Class = "too-large"   // inflates to more than record.MaxInflated
 )
 
 // Failure is a user record that leaves the stream for the failure queue.
@@ -93,7 +94,7 @@ type Processor struct {
 	sender   Sender
 	settings Settings
 	eval     *meter.Evaluator
-	decoder  decoder
+	decoder  record.Decoder
 	history  history
 	work     work
 	callTime time.Duration // of one call of the handler, in this batch; 0: no bound
