@@ -39,7 +39,7 @@ func (d *decoder) decode(event []byte) (stream string, batch processor.Batch, er
 			return d.Skip()
 		}
 		if err := d.Array(d.record); err != nil {
-			return fmt.Errorf("Records: %w", err)
+			return fmt.Errorf("member Records: %w", err)
 		}
 		return nil
 	})

@@ -28,6 +28,7 @@ type Unit string
 // The units that CloudWatch knows (API reference of MetricDatum) and that ours need.
 const (
 	Count        Unit = "Count"
+	Bytes        Unit = "Bytes"
 	Milliseconds Unit = "Milliseconds"
 )
 

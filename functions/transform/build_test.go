@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func event(id string) string {
+	return fmt.Sprintf(`{"specversion":"1.0","id":%s,"source":"/s","type":"t","subject":"k","time":"2026-01-01T12:00:00Z","data":{"a":"\u00fc\"\\/"}}`, quoted(id))
+}
+
+func zipped(data []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, _ = z.Write(data)
+	_ = z.Close()
+	return out.Bytes()
+}
+
+// aggregate packs user records as the Kinesis Producer Library does (package kpl has the format), with the keys u0, u1, ...
+func aggregate(users ...[]byte) []byte {
+	field := func(number byte, b []byte) []byte {
+		return append(binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(b))), b...)
+	}
+	var keys, records []byte
+	for i, data := range users {
+		keys = append(keys, field(1, fmt.Append(nil, "u", i))...)
+		index := binary.AppendUvarint([]byte{1 << 3}, uint64(i))
+		records = append(records, field(3, append(index, field(3, data)...))...)
+	}
+	if len(users) == 0 {
+		keys = field(1, []byte("u"))
+	}
+	message := append(keys, records...)
+	sum := md5.Sum(message)
+	return slices.Concat([]byte{0xF3, 0x89, 0x9A, 0xC2}, message, sum[:])
+}
+
+// firehoseEvent makes an invocation's payload of records with the ids r0, r1, ...
+func firehoseEvent(data ...[]byte) []byte {
+	b := []byte(`{"invocationId":"i","deliveryStreamArn":"arn:aws:firehose:us-east-1:000000000000:deliverystream/d","sourceKinesisStreamArn":"arn:aws:kinesis:us-east-1:000000000000:stream/s","region":"us-east-1","records":[`)
+	for i, d := range data {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, `{"recordId":"r%d","approximateArrivalTimestamp":1795421700227,"data":%q,"kinesisRecordMetadata":{"sequenceNumber":"%d",`+
+			`"subsequenceNumber":0,"partitionKey":"k","shardId":"shardId-000000000000","approximateArrivalTimestamp":1795421700187}}`,
+			i, base64.StdEncoding.EncodeToString(d), 100+i)
+	}
+	return append(b, "]}"...)
+}
+
+// answered is one record of an answer, read with another JSON library than the one that wrote it.
+type answered struct {
+	RecordID string
+	Result   string
+	Data     []byte
+}
+
+func read(t testing.TB, answer []byte) []answered {
+	t.Helper()
+	var a struct{ Records []answered }
+	d := json.NewDecoder(bytes.NewReader(answer))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&a); err != nil {
+		t.Fatalf("%v: %.200s", err, answer)
+	}
+	return a.Records
+}
+
+// rows reads a record's JSON lines.
+func (a answered) rows(t testing.TB) []map[string]any {
+	t.Helper()
+	var rows []map[string]any
+	for line := range strings.Lines(string(a.Data)) {
+		var row map[string]any
+		d := json.NewDecoder(strings.NewReader(line))
+		d.UseNumber()
+		if err := d.Decode(&row); err != nil || !strings.HasSuffix(line, "}\n") {
+			t.Fatalf("%v: %q", err, line)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// events gives the events of a record's rows.
+func (a answered) events(t testing.TB) []string {
+	t.Helper()
+	var events []string
+	for _, row := range a.rows(t) {
+		events = append(events, row["event"].(string))
+	}
+	return events
+}
+
+func invoke(t testing.TB, h *handler, payload []byte) []answered {
+	t.Helper()
+	out, err := h.Invoke(t.Context(), payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) != h.transformer.size {
+		t.Errorf("the answer has %d bytes, planned were %d", len(out), h.transformer.size)
+	}
+	return read(t, out)
+}
+
+func quietHandler() *handler { return newHandler("transform", io.Discard) }
