@@ -112,7 +112,16 @@ func invoke(t testing.TB, h *handler, payload []byte) []answered {
 	if len(out) != h.transformer.size {
 		t.Errorf("the answer has %d bytes, planned were %d", len(out), h.transformer.size)
 	}
-	return read(t, out)
+	answer, rows := read(t, out), 0
+	for _, a := range answer {
+		if a.Result == string(ok) {
+			rows += len(a.Data)
+		}
+	}
+	if rows != len(h.transformer.rows) {
+		t.Errorf("%d bytes of rows are answered, and %d are kept", rows, len(h.transformer.rows))
+	}
+	return answer
 }
 
 func quietHandler() *handler { return newHandler("transform", io.Discard) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -41,7 +42,7 @@ func (h *handler) warn(records []firehoseRecord) {
 	t := &h.transformer.tally
 	r := &records[t.first]
 	attrs := []any{
-		"failures", t.failures, "records", t.records, "first", string(r.id), "shard", r.shard, "sequence", string(r.sequence),
+		"failures", t.failures, "records", t.records, "first", strings.Trim(string(r.id), `"`), "shard", r.shard, "sequence", string(r.sequence),
 		"reason", reason(t.reason),
 	}
 	for class, n := range t.byClass {

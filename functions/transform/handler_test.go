@@ -130,6 +130,9 @@ func TestInvoke_BombsOnly_StopAtTheBatchsBound(t *testing.T) {
 	if !strings.Contains(line.String(), `"FailuresTooLarge":13`) {
 		t.Error(line.String())
 	}
+	if next := invoke(t, h, firehoseEvent(bombs[12])); next[0].Result != string(ok) {
+		t.Errorf("in the next batch: %+v", next)
+	}
 }
 
 // A megabyte of gzip is many of events: what does not fit must fail, and with it nothing else.
@@ -314,7 +317,7 @@ func TestInvoke_FailureLog_HasNothingOfThePayload(t *testing.T) {
 		if err := json.Unmarshal(log.Bytes(), &line); err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(log.String(), "secret") || line["first"] != `"r1"` || line["sequence"] != "101" || line["failures"] != 1.0 || line["reason"] == "" {
+		if strings.Contains(log.String(), "secret") || line["first"] != "r1" || line["sequence"] != "101" || line["failures"] != 1.0 || line["reason"] == "" {
 			t.Errorf("%q: %s", data, log)
 		}
 	}

@@ -60,7 +60,6 @@ var errNoRecords = errors.New("the payload has no records: want a Firehose trans
 // decode reads the invocation's payload. The records share no memory with it, but with what the next call gives.
 func (d *decoder) decode(event []byte) ([]firehoseRecord, error) {
 	d.Reset(event)
-	clear(d.records)
 	d.records = d.records[:0]
 	d.bytes = slices.Grow(d.bytes[:0], len(event)) // unquoted and decoded it is less: nothing moves
 	err := d.Object(func(name []byte) error {
