@@ -44,7 +44,7 @@ func processorAlarms(s Settings, w watched) []alarm {
 		{
 			id: "ProcessorLag",
 			meaning: "The processor has fallen half as far behind as it may: at the record age of its mapping, records go to the failure queue uncounted. " +
-				"See whether ProcessorErrors, ProcessorThrottles or TableWriteThrottles fire too; if not, it is too slow: raise the memory, the parallelization factor or the number of shards.",
+				"See whether ProcessorErrors, ProcessorThrottles or TableWriteThrottles fire too; if not, it is too slow: raise the memory, ParallelizationFactor or the number of shards.",
 			metric: w.ofProcessor("IteratorAge", highest), threshold: milliseconds(lagThreshold(s)), hits: 1, of: 3,
 		},
 		// Every reader by GetRecords is in this metric: Firehose always, the mapping unless it reads by fan-out. Both poll, so
@@ -84,7 +84,7 @@ func throttleAlarms(w watched) []alarm {
 		{
 			id: "ProcessorThrottles",
 			meaning: "Lambda refuses to run the processor: its reserved concurrency, or what other functions leave of the account's, is used up. " +
-				"It needs shards x parallelization factor instances: reserve them, or raise the account's limit.",
+				"It needs shards x ParallelizationFactor instances: reserve them, or raise the account's limit.",
 			metric: w.ofProcessor("Throttles", sum), hits: 2, of: 3,
 		},
 		{
@@ -97,7 +97,7 @@ func throttleAlarms(w watched) []alarm {
 		{
 			id: "TableWriteThrottles",
 			meaning: "DynamoDB refuses writes of the table, most likely of one partition, which takes 1,000 write units in a second. " +
-				"Nothing is lost while the processor tries again; if it lasts, larger batches write less, and more buckets (bits) or a meter with more groups spread it.",
+				"Nothing is lost while the processor tries again; if it lasts, larger batches write less; the usual cause is a group that most events share.",
 			metric: w.ofTable("WriteThrottleEvents", sum), hits: 2, of: 3,
 		},
 		{
