@@ -4,6 +4,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -95,5 +99,27 @@ func TestKey_WithMail_IsUsedByThisStacksAlarmsToo(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, bySid["Alarms"]); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestAlarmTopic_WithoutKeyOfOurOwn_HasNone(t *testing.T) {
+	needNode(t)
+	s := DefaultSettings()
+	s.AlarmEmail = mail
+	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
+	stack := awscdk.NewStack(app, jsii.String("Small"), nil)
+	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Reports: jsii.Bool(false)}), nil)
+	newAlarms(stack, s, nil, standIns())
+	topics := *assertions.Template_FromStack(stack, nil).FindResources(jsii.String("AWS::SNS::Topic"), nil)
+	if len(topics) != 1 {
+		t.Errorf("%d topics, want one", len(topics))
+	}
+	for _, r := range topics {
+		if properties := (*r)["Properties"].(map[string]any); properties["KmsMasterKeyId"] != nil {
+			t.Errorf("CloudWatch may not use %v", properties["KmsMasterKeyId"])
+		}
+	}
+	for _, finding := range findings(stack) {
+		t.Error(finding)
 	}
 }

@@ -28,8 +28,9 @@ type alarm struct {
 	hits, of  int
 
 	// missing is what a reading without data counts as; empty: as a good one. Most metrics here count what must not happen
-	// and are not published while it does not, or while nothing is done at all. It is always said aloud: CloudWatch would
-	// let an alarm on AWS/DynamoDB without it stay as it is, and once fired it would never fire again.
+	// and are not published while it does not, or while nothing is done at all. It is always said aloud: an alarm on
+	// AWS/DynamoDB that does not say it stays as it is, and once fired would never fire again (CloudWatch user guide,
+	// "Configuring how CloudWatch alarms treat missing data").
 	missing awscloudwatch.TreatMissingData
 }
 
