@@ -20,12 +20,23 @@ func newStack(app awscdk.App, s Settings, codeFolder string) awscdk.Stack {
 	})
 	key := newKey(stack, s)
 	hot := newHotPath(stack, s, key, filepath.Join(codeFolder, "processor"))
+	w := watched{
+		stream:    hot.stream.StreamName(),
+		table:     hot.table.TableName(),
+		queue:     hot.queue.QueueName(),
+		processor: hot.processor.FunctionName(),
+		mapping:   hot.mapping.Ref(),
+		delivery:  jsii.String("delivery"), // stand-ins until there is a cold path
+		transform: jsii.String("transform"),
+	}
+	dashboard := newDashboard(stack, s, w, newAlarms(stack, s, key, w))
 
 	output(stack, config.OutputStream, "Kinesis stream that producers write to", hot.stream.StreamName())
 	output(stack, config.OutputTable, "DynamoDB table of ledger and aggregates", hot.table.TableName())
 	output(stack, config.OutputFailureQueue, "Queue of the records that failed", hot.queue.QueueUrl())
 	output(stack, config.OutputProcessor, "Function of the hot path", hot.processor.FunctionName())
 	output(stack, config.OutputMapping, "Event source mapping from stream to processor", hot.mapping.Ref())
+	output(stack, config.OutputDashboard, "CloudWatch dashboard", dashboard.Ref())
 	nameByPath(stack)
 	return stack
 }

@@ -30,6 +30,10 @@ func TestStack_LogicalIds_AreReadable(t *testing.T) {
 		"ProcessorRole":      "AWS::IAM::Role",
 		"Processor":          "AWS::Lambda::Function",
 		"Mapping":            "AWS::Lambda::EventSourceMapping",
+		"Dashboard":          "AWS::CloudWatch::Dashboard",
+	}
+	for _, a := range alarms(DefaultSettings(), standIns()) {
+		want[a.id] = "AWS::CloudWatch::Alarm"
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -47,6 +51,7 @@ func TestStack_Outputs_LeadToTheResources(t *testing.T) {
 		config.OutputFailureQueue: reference("FailureQueue"),
 		config.OutputProcessor:    reference("Processor"),
 		config.OutputMapping:      reference("Mapping"),
+		config.OutputDashboard:    reference("Dashboard"),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

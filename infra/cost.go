@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// List prices of AWS in us-east-1, November 2026, in dollars: the pricing pages of DynamoDB, Kinesis Data Streams and Lambda.
+const (
+	priceWrites        = 0.625        // a million write request units, on demand
+	priceReads         = 0.125        // a million read request units, on demand
+	priceShard         = 0.015        // an hour of a shard
+	pricePuts          = 0.014        // a million put units, each up to 25 KB of a record
+	priceStream        = 0.04         // an hour of an on-demand stream
+	priceIn            = 0.08         // a GB into it
+	priceOut           = 0.04         // a GB out of it
+	priceCalls         = 0.20         // a million calls of a function
+	priceGBSecondARM64 = 0.0000133334 // a second of a GB of memory
+	priceGBSecondX86   = 0.0000166667
+)
+
+// costs are the lines of the estimate. A sum over any period comes to an hour by 3600 / PERIOD, so the estimate is the same
+// whatever the graph's range.
+func costs(s Settings, w watched) []line {
+	return []line{
+		{label: "table", formula: formula{
+			fmt.Sprintf("(FILL(writes, 0) * %s + FILL(reads, 0) * %s) / 1000000 * 3600 / PERIOD(writes)", number(priceWrites), number(priceReads)),
+			map[string]metric{"writes": w.ofTable("ConsumedWriteCapacityUnits", sum), "reads": w.ofTable("ConsumedReadCapacityUnits", sum)},
+		}},
+		{label: "stream", formula: streamCost(s, w)},
+		{label: "processor", formula: formula{
+			fmt.Sprintf("(FILL(duration, 0) / 1000 * %s * %s + FILL(calls, 0) * %s / 1000000) * 3600 / PERIOD(duration)",
+				number(float64(s.Memory)/1024), number(pricePerGBSecond(s.Architecture)), number(priceCalls)),
+			map[string]metric{"duration": w.ofProcessor("Duration", sum), "calls": w.ofProcessor("Invocations", sum)},
+		}},
+	}
+}
+
+// streamCost takes a provisioned stream to have the shards that it was created with, and a record to be of up to 25 KB: no
+// metric tells the number of shards.
+func streamCost(s Settings, w watched) formula {
+	if s.Capacity == OnDemand {
+		return formula{
+			fmt.Sprintf("%s + (FILL(bytesin, 0) * %s + FILL(bytesout, 0) * %s) / 1073741824 * 3600 / PERIOD(bytesin)",
+				number(priceStream), number(priceIn), number(priceOut)),
+			map[string]metric{"bytesin": w.ofStream("IncomingBytes", sum), "bytesout": w.ofStream("GetRecords.Bytes", sum)},
+		}
+	}
+	return formula{
+		fmt.Sprintf("%d * %s + FILL(records, 0) * %s / 1000000 * 3600 / PERIOD(records)", s.Shards, number(priceShard), number(pricePuts)),
+		map[string]metric{"records": w.ofStream("IncomingRecords", sum)},
+	}
+}
+
+func pricePerGBSecond(architecture string) float64 {
+	if architecture == X86 {
+		return priceGBSecondX86
+	}
+	return priceGBSecondARM64
+}
+
+// number writes a number without an exponent, which metric math does not read.
+func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
