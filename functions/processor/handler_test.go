@@ -120,8 +120,13 @@ func departure(id int, origin string) string {
 	return fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"/s","type":"flight.departed","subject":%[2]q,"time":"2001-01-01T00:00:00Z","data":{"origin":%[2]q,"delay":%d,"distance":100}}`, id, origin, id)
 }
 
-// departures gives the count and the sum of delay by origin.
+// departures gives the count and the sum of delay by origin, of the day of departure.
 func (w *world) departures(t *testing.T) map[string]string {
+	t.Helper()
+	return w.departuresOn(t, time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC))
+}
+
+func (w *world) departuresOn(t *testing.T, day time.Time) map[string]string {
 	t.Helper()
 	set, err := meter.Parse("meters.json", meters)
 	if err != nil {
@@ -132,7 +137,7 @@ func (w *world) departures(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := r.Window(t.Context(), m, time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC))
+	rows, err := r.Window(t.Context(), m, day)
 	if err != nil {
 		t.Fatal(err)
 	}
