@@ -38,7 +38,7 @@ func run(ctx context.Context, template, page string) error {
 	values, _ := app.Node().GetAllContext(nil).(map[string]any)
 	settings, err := readSettings(values)
 	if err != nil {
-		return fmt.Errorf("wrong settings (%s lists them all):\n%w", settingsPage, err)
+		return fmt.Errorf("wrong settings:\n%w", err)
 	}
 	if err := build(ctx, "processor", settings.Architecture); err != nil {
 		return err
