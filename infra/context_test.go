@@ -120,7 +120,7 @@ func TestReadSettings_ShardsOfAnOnDemandStream_Contradict(t *testing.T) {
 func TestReadSettings_RuleBroken_NamesWhereEachIsFrom(t *testing.T) {
 	wantError(t, inFile(t, "{\n\"batchSize\": 10000}", nil),
 		"timeout is 1m (default), batchSize is 10000 (prod.json:2): want timeout at least 5s and 10ms for each record of batchSize, here 1m45s: "+
-			"a batch must be through a second before the time-out, or all of it comes again")
+			"the processor stops a second before its time ends, and what it has not got through comes again")
 }
 
 func TestReadSettings_UnknownKey_NamesTheNearest(t *testing.T) {

@@ -111,7 +111,7 @@ var fields = []field{
 		"whether the mapping reads by enhanced fan-out: throughput of its own, at a price that the synthesis says"),
 
 	number("memory", func(s *Settings) *int { return &s.Memory }, minMemory, maxMemory,
-		"MB of the processor; what it remembers of the ledger takes up to 150").because("Lambda takes no other"),
+		"MB of the processor; what it remembers of the ledger takes about 150").because("Lambda takes no other"),
 	length("timeout", func(s *Settings) *time.Duration { return &s.Timeout }, time.Second, maxTimeout, time.Second,
 		"how long an invocation of the processor may take").because("Lambda takes no other"),
 	number("reservedConcurrency", func(s *Settings) *int { return &s.ReservedConcurrency }, 0, noLimitOfNumber,

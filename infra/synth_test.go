@@ -81,6 +81,7 @@ func synthesise(settings Settings) (s synthesis, err error) {
 		}
 	}()
 	app.Synth(nil)
+	assertions.Template_FromStack(stack, nil) // it refuses resources that wait for each other, which CloudFormation does
 	annotations, anything := assertions.Annotations_FromStack(stack), assertions.Match_AnyValue()
 	s.findings = append(texts(annotations.FindError(jsii.String("*"), anything)), texts(annotations.FindWarning(jsii.String("*"), anything))...)
 	s.infos = texts(annotations.FindInfo(jsii.String("*"), anything))
