@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -10,6 +12,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
@@ -17,60 +20,78 @@ import (
 	"github.com/millrace/millrace/internal/config"
 )
 
-// The processor's size.
-const (
-	processorMemory  = 512 // MB
-	processorTimeout = time.Minute
-)
-
-// The mapping's settings: docs/delivery.md gives the reasons.
-const (
-	batchSize      = 1000 // a full second of a full shard
-	batchingWindow = time.Second
-	retryAttempts  = 60 // about an hour of backoff: an outage must not drain a healthy stream into the queue
-	ageShare       = 80 // per cent of the stream's retention after which a record is given up
-
-	maxRecordAge = 7 * 24 * time.Hour // Lambda: MaximumRecordAgeInSeconds is at most 604,800
-)
-
-// queueRetention is the longest that SQS keeps a message.
-const queueRetention = 14 * 24 * time.Hour
-
 // hotPath is the way of an event from the stream to the table.
 type hotPath struct {
 	stream    awskinesis.Stream
+	consumer  awskinesis.StreamConsumer // nil without fan-out
 	table     awsdynamodb.Table
 	queue     awssqs.Queue
+	topic     awssns.Topic // nil where failures go to the queue
 	processor awslambda.Function
 	mapping   awslambda.CfnEventSourceMapping
 }
 
-// newHotPath declares the hot path; code is the folder with the processor's bootstrap.
+// newHotPath declares the hot path; key is nil where each service has its own; code is the folder with the processor's
+// bootstrap.
 func newHotPath(stack awscdk.Stack, s Settings, key awskms.Key, code string) hotPath {
 	var h hotPath
 	h.stream = newStream(stack, s, key)
+	if s.FanOut {
+		h.consumer = newConsumer(stack, s, h.stream)
+	}
 	h.table = newTable(stack, s, key)
 	h.queue = newFailureQueue(stack, s, key)
+	if s.FailuresTo == ToTopic {
+		h.topic = newFailureTopic(stack, key, h.queue)
+	}
 	h.processor = h.newProcessor(stack, s, key, code)
 	h.mapping = h.newMapping(stack, s)
 	return h
 }
 
 func newStream(stack awscdk.Stack, s Settings, key awskms.Key) awskinesis.Stream {
-	stream := awskinesis.NewStream(stack, jsii.String("Stream"), &awskinesis.StreamProps{
-		StreamMode:      awskinesis.StreamMode_PROVISIONED,
-		ShardCount:      jsii.Number(s.Shards),
+	props := &awskinesis.StreamProps{
+		StreamMode:      awskinesis.StreamMode_ON_DEMAND,
 		RetentionPeriod: duration(s.StreamRetention),
-		Encryption:      awskinesis.StreamEncryption_KMS,
-		EncryptionKey:   key,
+		Encryption:      awskinesis.StreamEncryption_MANAGED,
 		RemovalPolicy:   s.removal(),
-	})
-	suppress(stream, "AwsSolutions-KDS3", "A key of our own has a policy of our own; Kinesis asks it for a data key every five minutes, which costs cents.")
+	}
+	if s.Capacity == Provisioned {
+		props.StreamMode, props.ShardCount = awskinesis.StreamMode_PROVISIONED, jsii.Number(s.Shards)
+	}
+	if key != nil {
+		props.Encryption, props.EncryptionKey = awskinesis.StreamEncryption_KMS, key
+	}
+	stream := awskinesis.NewStream(stack, jsii.String("Stream"), props)
+	if key != nil {
+		suppress(stream, "AwsSolutions-KDS3", "A key of our own has a policy of our own; Kinesis asks it for a data key every five minutes, which costs cents.")
+	}
 	return stream
 }
 
+// newConsumer declares the processor's consumer. The mapping reads by it, with throughput of its own; what that costs is
+// said at the synthesis.
+func newConsumer(stack awscdk.Stack, s Settings, stream awskinesis.Stream) awskinesis.StreamConsumer {
+	consumer := awskinesis.NewStreamConsumer(stack, jsii.String("Consumer"), &awskinesis.StreamConsumerProps{
+		Stream: stream, StreamConsumerName: awscdk.Aws_STACK_NAME(),
+	})
+	awscdk.Annotations_Of(consumer).AddInfo(jsii.String(fanOutCost(s)))
+	return consumer
+}
+
+// fanOutCost says what enhanced fan-out costs in addition: prices of us-east-1, from "Amazon Kinesis Data Streams
+// pricing". A month has 730 hours.
+func fanOutCost(s Settings) string {
+	const shardHour, hours = 0.015, 730
+	if s.Capacity == OnDemand {
+		return "enhanced fan-out costs $0.05 a GB read instead of $0.04 (us-east-1)"
+	}
+	return fmt.Sprintf("enhanced fan-out of %d shards costs $%.2f a month and $0.013 a GB read (us-east-1: $%.3f a shard and hour)",
+		s.Shards, float64(s.Shards)*shardHour*hours, shardHour)
+}
+
 func newTable(stack awscdk.Stack, s Settings, key awskms.Key) awsdynamodb.Table {
-	return awsdynamodb.NewTable(stack, jsii.String("Table"), &awsdynamodb.TableProps{
+	props := &awsdynamodb.TableProps{
 		PartitionKey:        &awsdynamodb.Attribute{Name: jsii.String("pk"), Type: awsdynamodb.AttributeType_STRING},
 		SortKey:             &awsdynamodb.Attribute{Name: jsii.String("sk"), Type: awsdynamodb.AttributeType_STRING},
 		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
@@ -79,45 +100,49 @@ func newTable(stack awscdk.Stack, s Settings, key awskms.Key) awsdynamodb.Table 
 			PointInTimeRecoveryEnabled: jsii.Bool(true),
 		},
 		DeletionProtection: jsii.Bool(s.KeepData),
-		Encryption:         awsdynamodb.TableEncryption_CUSTOMER_MANAGED,
-		EncryptionKey:      key,
+		Encryption:         awsdynamodb.TableEncryption_DEFAULT, // a key that DynamoDB owns
 		RemovalPolicy:      s.removal(),
-	})
-}
-
-func newFailureQueue(stack awscdk.Stack, s Settings, key awskms.Key) awssqs.Queue {
-	queue := awssqs.NewQueue(stack, jsii.String("FailureQueue"), &awssqs.QueueProps{
-		RetentionPeriod:     duration(queueRetention),
-		Encryption:          awssqs.QueueEncryption_KMS,
-		EncryptionMasterKey: key,
-		EnforceSSL:          jsii.Bool(true),
-		RemovalPolicy:       s.removal(),
-	})
-	suppress(queue, "AwsSolutions-SQS3", "This is the dead-letter queue: the mapping's on-failure destination. Only an operator reads it.")
-	return queue
+	}
+	if key != nil {
+		props.Encryption, props.EncryptionKey = awsdynamodb.TableEncryption_CUSTOMER_MANAGED, key
+	}
+	return awsdynamodb.NewTable(stack, jsii.String("Table"), props)
 }
 
 func (h hotPath) newProcessor(stack awscdk.Stack, s Settings, key awskms.Key, code string) awslambda.Function {
-	logs := awslogs.NewLogGroup(stack, jsii.String("ProcessorLogs"), &awslogs.LogGroupProps{
-		LogGroupName:  logGroupName("processor"),
-		Retention:     awslogs.RetentionDays_ONE_MONTH,
-		EncryptionKey: key,
-		RemovalPolicy: awscdk.RemovalPolicy_DESTROY, // kept, its name would be taken when the stack comes back
-	})
-	return awslambda.NewFunction(stack, jsii.String("Processor"), &awslambda.FunctionProps{
+	logs := newLogs(stack, s, key, "Processor")
+	props := &awslambda.FunctionProps{
 		Description:  jsii.String("Counts each event of a batch once in the meters that it matches"),
 		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
 		Architecture: architecture(s.Architecture),
 		Handler:      jsii.String("bootstrap"),
 		Code:         awslambda.Code_FromAsset(jsii.String(code), nil),
-		MemorySize:   jsii.Number(processorMemory),
-		Timeout:      duration(processorTimeout),
+		MemorySize:   jsii.Number(s.Memory),
+		Timeout:      duration(s.Timeout),
 		Tracing:      awslambda.Tracing_ACTIVE,
 		LogGroup:     logs,
 		// Nothing may add to the policies: what the processor may do is written in processorPolicy, all of it.
 		Role:        h.newProcessorRole(stack, key, logs).WithoutPolicyUpdates(nil),
 		Environment: h.environment(s),
+	}
+	if s.ReservedConcurrency > 0 {
+		props.ReservedConcurrentExecutions = jsii.Number(s.ReservedConcurrency)
+	}
+	return awslambda.NewFunction(stack, jsii.String("Processor"), props)
+}
+
+// newLogs declares the log group of a function, or of what else writes logs; owner is one of logOwners.
+func newLogs(stack awscdk.Stack, s Settings, key awskms.Key, owner string) awslogs.LogGroup {
+	logs := awslogs.NewLogGroup(stack, jsii.String(owner+"Logs"), &awslogs.LogGroupProps{
+		LogGroupName:  logGroupName(strings.ToLower(owner)),
+		Retention:     awslogs.RetentionDays_INFINITE,
+		EncryptionKey: key,
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY, // kept, its name would be taken when the stack comes back
 	})
+	if s.LogRetention > 0 { // the property below takes days, RetentionDays has names for them
+		logs.Node().DefaultChild().(awslogs.CfnLogGroup).SetRetentionInDays(jsii.Number(s.LogRetention.Hours() / 24))
+	}
+	return logs
 }
 
 func (h hotPath) environment(s Settings) *map[string]*string {
@@ -138,48 +163,89 @@ func (h hotPath) newProcessorRole(stack awscdk.Stack, key awskms.Key, logs awslo
 	return role
 }
 
-// processorPolicy is all that the processor may do, and the mapping, which reads the stream and writes to the queue with
-// the same role.
+// processorPolicy is all that the processor may do, and the mapping, which reads the stream and reports what it gives up
+// with the same role.
 func (h hotPath) processorPolicy(stack awscdk.Stack, key awskms.Key, logs awslogs.LogGroup) awsiam.PolicyDocument {
-	return awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &[]awsiam.PolicyStatement{
-		// What a mapping needs of a stream that it polls; measured by denying one action after the other.
-		allow("ReadStream", h.stream.StreamArn(), "kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator"),
+	statements := append(h.readRights(),
 		// A transaction needs the rights of the writes it is made of: PutItem.
 		allow("Table", h.table.TableArn(), "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem"),
 		allow("Fail", h.queue.QueueArn(), "sqs:SendMessage"),
 		allow("Logs", logs.LogGroupArn(), "logs:CreateLogStream", "logs:PutLogEvents"),
 		allow("Trace", jsii.String("*"), "xray:PutTraceSegments", "xray:PutTelemetryRecords"),
-		// Reading records, reading and writing items, and sending a message each decrypt a data key; a message may need a
-		// new one. Only through these services: the role cannot call the key itself.
-		via(stack, allow("Decrypt", key.KeyArn(), "kms:Decrypt"), "kinesis", "dynamodb", "sqs"),
-		via(stack, allow("Encrypt", key.KeyArn(), "kms:GenerateDataKey"), "sqs"),
-	}})
+	)
+	if h.topic != nil {
+		statements = append(statements, allow("Publish", h.topic.TopicArn(), "sns:Publish"))
+	}
+	if key != nil {
+		statements = append(statements, h.keyRights(stack, key)...)
+	}
+	return awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements})
+}
+
+// readRights are what a mapping needs of a stream that it polls, or of one that it reads by a consumer (it still gets
+// records by itself when it tries a batch again); measured by denying one action after the other.
+func (h hotPath) readRights() []awsiam.PolicyStatement {
+	stream := h.stream.StreamArn()
+	if h.consumer == nil {
+		return []awsiam.PolicyStatement{
+			allow("ReadStream", stream, "kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator"),
+		}
+	}
+	return []awsiam.PolicyStatement{
+		allow("ReadStream", stream, "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"),
+		allow("Subscribe", h.consumer.StreamConsumerArn(), "kinesis:SubscribeToShard"),
+	}
+}
+
+// keyRights are what the processor needs of the key. Reading records, reading and writing items, and sending a message
+// each decrypt a data key; a message may need a new one. Only through these services: the role cannot call the key itself.
+func (h hotPath) keyRights(stack awscdk.Stack, key awskms.Key) []awsiam.PolicyStatement {
+	decrypt, encrypt := []string{"kinesis", "dynamodb", "sqs"}, []string{"sqs"}
+	if h.topic != nil {
+		decrypt, encrypt = append(decrypt, "sns"), append(encrypt, "sns")
+	}
+	return []awsiam.PolicyStatement{
+		via(stack, allow("Decrypt", key.KeyArn(), "kms:Decrypt"), decrypt...),
+		via(stack, allow("Encrypt", key.KeyArn(), "kms:GenerateDataKey"), encrypt...),
+	}
 }
 
 // newMapping declares the mapping at the lowest level: the higher one would add to the role what it does not need.
 func (h hotPath) newMapping(stack awscdk.Stack, s Settings) awslambda.CfnEventSourceMapping {
+	source, destination := h.stream.StreamArn(), h.queue.QueueArn()
+	if h.consumer != nil {
+		source = h.consumer.StreamConsumerArn()
+	}
+	if h.topic != nil {
+		destination = h.topic.TopicArn()
+	}
+	position, timestamp := startingPosition(s.StartingPosition)
 	return awslambda.NewCfnEventSourceMapping(stack, jsii.String("Mapping"), &awslambda.CfnEventSourceMappingProps{
-		EventSourceArn:                 h.stream.StreamArn(),
+		EventSourceArn:                 source,
 		FunctionName:                   h.processor.FunctionName(),
-		StartingPosition:               jsii.String("TRIM_HORIZON"),
-		BatchSize:                      jsii.Number(batchSize),
-		MaximumBatchingWindowInSeconds: jsii.Number(batchingWindow.Seconds()),
-		ParallelizationFactor:          jsii.Number(1),
-		MaximumRetryAttempts:           jsii.Number(retryAttempts),
-		MaximumRecordAgeInSeconds:      jsii.Number(recordAge(s.StreamRetention).Seconds()),
-		BisectBatchOnFunctionError:     jsii.Bool(true),
+		StartingPosition:               jsii.String(position),
+		StartingPositionTimestamp:      timestamp,
+		BatchSize:                      jsii.Number(s.BatchSize),
+		MaximumBatchingWindowInSeconds: jsii.Number(s.BatchingWindow.Seconds()),
+		ParallelizationFactor:          jsii.Number(s.ParallelizationFactor),
+		MaximumRetryAttempts:           jsii.Number(s.Retries),
+		MaximumRecordAgeInSeconds:      jsii.Number(s.RecordAge.Seconds()),
+		BisectBatchOnFunctionError:     jsii.Bool(s.Bisect),
 		FunctionResponseTypes:          jsii.Strings("ReportBatchItemFailures"),
 		DestinationConfig: &awslambda.CfnEventSourceMapping_DestinationConfigProperty{
-			OnFailure: &awslambda.CfnEventSourceMapping_OnFailureProperty{Destination: h.queue.QueueArn()},
+			OnFailure: &awslambda.CfnEventSourceMapping_OnFailureProperty{Destination: destination},
 		},
 		MetricsConfig: &awslambda.CfnEventSourceMapping_MetricsConfigProperty{Metrics: jsii.Strings("EventCount")},
 	})
 }
 
-// recordAge is the age at which Lambda gives a record up: early enough that what the queue points to can still be read
-// from a stream of that retention. At most what Lambda takes.
-func recordAge(retention time.Duration) time.Duration {
-	return min(retention*ageShare/100, maxRecordAge)
+// startingPosition gives the position as the mapping has it, and its time in seconds of the epoch if it is one.
+func startingPosition(text string) (position string, timestamp *float64) {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return text, nil
+	}
+	return "AT_TIMESTAMP", jsii.Number(at.Unix())
 }
 
 func allow(sid string, resource *string, actions ...string) awsiam.PolicyStatement {
@@ -188,7 +254,8 @@ func allow(sid string, resource *string, actions ...string) awsiam.PolicyStateme
 	})
 }
 
-// via limits the use of a key to what the services do on the caller's behalf.
+// via limits the use of a key to what the services do on the caller's behalf. Their names in this condition end in
+// amazonaws.com in every partition: China has sqs.cn-north-1.amazonaws.com (CDK's own aws-secretsmanager writes them so).
 func via(stack awscdk.Stack, s awsiam.PolicyStatement, services ...string) awsiam.PolicyStatement {
 	hosts := make([]string, len(services))
 	for i, service := range services {

@@ -1,5 +1,6 @@
 // Command infra is the CDK app: the one source of the stack. The CDK command line runs it (see cdk.json); with -template
-// it writes template.yaml instead, the same stack as plain CloudFormation for local use.
+// it writes template.yaml instead, the same stack as plain CloudFormation for local use, and with -settings the page that
+// lists the settings.
 package main
 
 import (
@@ -14,8 +15,9 @@ import (
 
 func main() {
 	template := flag.String("template", "", "write the local CloudFormation template to `file` and stop")
+	page := flag.String("settings", "", "write the page that lists the settings to `file` and stop")
 	flag.Parse()
-	err := run(context.Background(), *template)
+	err := run(context.Background(), *template, *page)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "infra:", err)
 	}
@@ -25,18 +27,22 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, template string) error {
-	settings := DefaultSettings()
-	if err := settings.Validate(); err != nil {
-		return err
+func run(ctx context.Context, template, page string) error {
+	switch {
+	case template != "":
+		return writeTemplate(template, DefaultSettings())
+	case page != "":
+		return os.WriteFile(page, settingsMarkdown(), 0o644)
 	}
-	if template != "" {
-		return writeTemplate(template, settings)
+	app := awscdk.NewApp(nil)
+	values, _ := app.Node().GetAllContext(nil).(map[string]any)
+	settings, err := readSettings(values)
+	if err != nil {
+		return fmt.Errorf("wrong settings:\n%w", err)
 	}
 	if err := build(ctx, "processor", settings.Architecture); err != nil {
 		return err
 	}
-	app := awscdk.NewApp(nil)
 	newStack(app, settings, deployFolder)
 	app.Synth(nil)
 	return nil

@@ -36,8 +36,22 @@ type rights struct {
 	Resource any
 }
 
-func TestProcessorRole_Rights_AreExactlyThese(t *testing.T) {
-	role := synth(t).properties(t, "ProcessorRole")
+// rightsOf gives the processor's rights by their Sid: all of its policies' statements.
+func rightsOf(t *testing.T, s synthesis) map[string]rights {
+	t.Helper()
+	got := map[string]rights{}
+	for sid, s := range processorStatements(t, s) {
+		if s["Effect"] != "Allow" {
+			t.Errorf("%s: effect is %v", sid, s["Effect"])
+		}
+		got[sid] = rights{list(s["Action"]), s["Resource"]}
+	}
+	return got
+}
+
+func processorStatements(t *testing.T, s synthesis) map[string]map[string]any {
+	t.Helper()
+	role := s.properties(t, "ProcessorRole")
 	if managed := role["ManagedPolicyArns"]; managed != nil {
 		t.Errorf("policies not of our own: %v", managed)
 	}
@@ -45,13 +59,11 @@ func TestProcessorRole_Rights_AreExactlyThese(t *testing.T) {
 	if len(policies) != 1 {
 		t.Fatalf("%d policies, want one", len(policies))
 	}
-	got := map[string]rights{}
-	for sid, s := range statements(t, policies[0].(map[string]any)["PolicyDocument"]) {
-		if s["Effect"] != "Allow" {
-			t.Errorf("%s: effect is %v", sid, s["Effect"])
-		}
-		got[sid] = rights{list(s["Action"]), s["Resource"]}
-	}
+	return statements(t, policies[0].(map[string]any)["PolicyDocument"])
+}
+
+func TestProcessorRole_Rights_AreExactlyThese(t *testing.T) {
+	got := rightsOf(t, synth(t))
 	want := map[string]rights{
 		"ReadStream": {[]any{"kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator"}, getAtt("Stream", "Arn")},
 		"Table":      {[]any{"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"}, getAtt("Table", "Arn")},
@@ -67,9 +79,13 @@ func TestProcessorRole_Rights_AreExactlyThese(t *testing.T) {
 }
 
 func TestProcessorRole_UseOfTheKey_IsThroughServicesOnly(t *testing.T) {
-	policies := synth(t).properties(t, "ProcessorRole")["Policies"].([]any)
-	bySid := statements(t, policies[0].(map[string]any)["PolicyDocument"])
-	for sid, services := range map[string][]string{"Decrypt": {"kinesis", "dynamodb", "sqs"}, "Encrypt": {"sqs"}} {
+	wantServices(t, processorStatements(t, synth(t)), map[string][]string{"Decrypt": {"kinesis", "dynamodb", "sqs"}, "Encrypt": {"sqs"}})
+}
+
+// wantServices checks through which services statements allow the use of the key.
+func wantServices(t *testing.T, bySid map[string]map[string]any, services map[string][]string) {
+	t.Helper()
+	for sid, services := range services {
 		hosts := []any{}
 		for _, service := range services {
 			hosts = append(hosts, join(service+".", reference("AWS::Region"), ".amazonaws.com"))
@@ -106,9 +122,12 @@ func TestKey_Policy_AdmitsTheAccountAndItsLogs(t *testing.T) {
 			t.Errorf("action %v is not named", action)
 		}
 	}
-	want := map[string]any{"ArnEquals": map[string]any{"kms:EncryptionContext:aws:logs:arn": join(
-		"arn:", reference("AWS::Partition"), ":logs:", reference("AWS::Region"), ":", reference("AWS::AccountId"),
-		":log-group:/millrace/", reference("AWS::StackName"), "/processor")}}
+	groups := []any{}
+	for _, owner := range []string{"processor", "transform", "delivery"} {
+		groups = append(groups, join("arn:", reference("AWS::Partition"), ":logs:", reference("AWS::Region"), ":", reference("AWS::AccountId"),
+			":log-group:/millrace/", reference("AWS::StackName"), "/"+owner))
+	}
+	want := map[string]any{"ArnEquals": map[string]any{"kms:EncryptionContext:aws:logs:arn": groups}}
 	if diff := cmp.Diff(want, logs["Condition"]); diff != "" {
 		t.Error(diff)
 	}

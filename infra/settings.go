@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"math/bits"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/config"
@@ -45,12 +47,11 @@ const (
 	JSON    = "json"    // JSON lines, gzipped
 )
 
-// Bounds of a Kinesis stream (AWS: "Quotas and limits", Kinesis Data Streams).
-const (
-	maxShards    = 500 // the lowest default quota of an account and region
-	minRetention = 24 * time.Hour
-	maxRetention = 8760 * time.Hour
-)
+// minRetention is the shortest that a stream keeps a record (AWS: "Quotas and limits", Kinesis Data Streams).
+const minRetention = 24 * time.Hour
+
+// queueRetention is how long the failure queue keeps a message: the longest that SQS does.
+const queueRetention = 14 * 24 * time.Hour
 
 // Settings is what may be chosen of a deployment. The zero value is not valid: start from DefaultSettings.
 type Settings struct {
@@ -116,23 +117,70 @@ func DefaultSettings() Settings {
 	}
 }
 
-// Validate names every setting that is out of its range.
+// recordAge is the age at which Lambda gives a record up when nothing else is said: early enough that what the queue points
+// to can still be read from a stream of that retention. At most what Lambda takes.
+func recordAge(retention time.Duration) time.Duration {
+	const share = 80 // per cent
+	return min(retention*share/100, maxRecordAge)
+}
+
+// onDemandShards is what an on-demand stream begins with (AWS: "Choose the right mode", Kinesis Data Streams).
+const onDemandShards = 4
+
+// shards is how many shards the stream has when it is created.
+func (s Settings) shards() int {
+	if s.Capacity == OnDemand {
+		return onDemandShards
+	}
+	return s.Shards
+}
+
+// neededBits is the number of bits that give each shard a bucket of its own, as far as there are any.
+func (s Settings) neededBits() int {
+	return min(bits.Len(uint(max(s.shards(), 1)-1)), config.MaxBits)
+}
+
+// Validate names every setting that is out of its range or does not go with another, one a line.
 func (s Settings) Validate() error {
 	var errs []error
-	if s.Architecture != ARM64 && s.Architecture != X86 {
-		errs = append(errs, fmt.Errorf("architecture is %q: want %s or %s", s.Architecture, ARM64, X86))
-	}
-	if s.Shards < 1 || s.Shards > maxShards {
-		errs = append(errs, fmt.Errorf("shards is %d: want 1 to %d", s.Shards, maxShards))
-	}
-	if s.StreamRetention < minRetention || s.StreamRetention > maxRetention || s.StreamRetention%time.Hour != 0 {
-		errs = append(errs, fmt.Errorf("retention is %v: want whole hours, %v to %v", s.StreamRetention, minRetention, maxRetention))
-	}
-	if err := s.Processor.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("processor: %w", err))
-	}
-	if want := min(bits.Len(uint(s.Shards-1)), config.MaxBits); s.Shards > 0 && s.Processor.Bits < want {
-		errs = append(errs, fmt.Errorf("processor: bits is %d: want %d or more for %d shards; the table keeps what it was first used with", s.Processor.Bits, want, s.Shards))
+	for _, p := range s.problems() {
+		errs = append(errs, errors.New(p.text(s, func(string) string { return "" })))
 	}
 	return errors.Join(errs...)
+}
+
+// problems gives what is wrong with the settings. What is out of its range is not held against the rules as well.
+func (s Settings) problems() []problem {
+	var found []problem
+	wrong := map[string]bool{}
+	for _, f := range fields {
+		if !f.valid(s) {
+			wrong[f.name] = true
+			found = append(found, problem{fields: []string{f.name}, want: f.want()})
+		}
+	}
+	for _, r := range rules {
+		if !slices.ContainsFunc(r.fields, func(name string) bool { return wrong[name] }) && !r.holds(s) {
+			found = append(found, problem{fields: r.fields, want: r.want(s)})
+		}
+	}
+	return found
+}
+
+// problem is something wrong with settings.
+type problem struct {
+	fields []string // by name
+	want   string   // what is allowed, and why
+}
+
+// text is the problem in a line: each setting with its value, and where that is from, if that is known.
+func (p problem) text(s Settings, origin func(name string) string) string {
+	parts := make([]string, len(p.fields))
+	for i, name := range p.fields {
+		parts[i] = name + " is " + cmp.Or(fieldNamed(name).get(s), "empty")
+		if from := origin(name); from != "" {
+			parts[i] += " (" + from + ")"
+		}
+	}
+	return strings.Join(parts, ", ") + ": " + p.want
 }

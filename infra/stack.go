@@ -15,7 +15,7 @@ import (
 
 // newStack declares the application in app as one stack. The functions' code lies in codeFolder/<function>.
 func newStack(app awscdk.App, s Settings, codeFolder string) awscdk.Stack {
-	stack := awscdk.NewStack(app, jsii.String(config.DefaultStack), &awscdk.StackProps{
+	stack := awscdk.NewStack(app, jsii.String(s.Stack), &awscdk.StackProps{
 		Description: jsii.String("Millrace: exact counts, sums and extremes from a stream of events"),
 	})
 	key := newKey(stack, s)
@@ -59,14 +59,25 @@ func nameByPath(stack awscdk.Stack) {
 	}
 }
 
+// logOwners are who writes logs here; each has a log group of that name.
+var logOwners = []string{"processor", "transform", "delivery"}
+
 // newKey declares the one key for what is at rest: stream, table, failure queue and logs. Principals of this account use
-// it by their own policies; CloudWatch Logs, a service principal, is admitted here for the logs of this stack alone.
+// it by their own policies; service principals are admitted here: CloudWatch Logs, for the logs of this stack alone, and
+// SNS for the failure topic. It is nil where each service has a key of its own.
 func newKey(stack awscdk.Stack, s Settings) awskms.Key {
+	if s.Encryption == AWSKey {
+		return nil
+	}
 	key := awskms.NewKey(stack, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String("Millrace: stream, table, failure queue and logs"),
 		EnableKeyRotation: jsii.Bool(true),
 		RemovalPolicy:     s.removal(),
 	})
+	groups := make([]*string, len(logOwners))
+	for i, owner := range logOwners {
+		groups[i] = logGroupArn(stack, owner)
+	}
 	key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid:        jsii.String("Logs"),
 		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("logs."+*stack.Region()+".amazonaws.com"), nil)},
@@ -74,9 +85,12 @@ func newKey(stack awscdk.Stack, s Settings) awskms.Key {
 			"kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"),
 		Resources: jsii.Strings("*"), // in a key's policy: this key
 		Conditions: &map[string]any{"ArnEquals": map[string]any{
-			"kms:EncryptionContext:aws:logs:arn": logGroupArn(stack, "processor"),
+			"kms:EncryptionContext:aws:logs:arn": groups,
 		}},
 	}), nil)
+	if s.FailuresTo == ToTopic {
+		admitFailureTopic(stack, key)
+	}
 	return key
 }
 
@@ -88,17 +102,17 @@ func (s Settings) removal() awscdk.RemovalPolicy {
 	return awscdk.RemovalPolicy_DESTROY
 }
 
-// logGroupName names a function's log group after the stack: a name known beforehand lets the key's policy admit that
+// logGroupName names a log group after the stack and its owner: a name known beforehand lets the key's policy admit that
 // group and no other.
-func logGroupName(function string) *string {
-	return jsii.String("/millrace/" + *awscdk.Aws_STACK_NAME() + "/" + function)
+func logGroupName(owner string) *string {
+	return jsii.String("/millrace/" + *awscdk.Aws_STACK_NAME() + "/" + owner)
 }
 
-func logGroupArn(stack awscdk.Stack, function string) *string {
+func logGroupArn(stack awscdk.Stack, owner string) *string {
 	return stack.FormatArn(&awscdk.ArnComponents{
 		Service:      jsii.String("logs"),
 		Resource:     jsii.String("log-group"),
-		ResourceName: logGroupName(function),
+		ResourceName: logGroupName(owner),
 		ArnFormat:    awscdk.ArnFormat_COLON_RESOURCE_NAME,
 	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -90,35 +89,6 @@ func TestStack_DeletedStack_KeepsTheData(t *testing.T) {
 	want := map[string]any{"PointInTimeRecoveryEnabled": true}
 	if diff := cmp.Diff(want, table["PointInTimeRecoverySpecification"]); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestStack_OtherSettings_AreFollowed(t *testing.T) {
-	needNode(t)
-	settings := DefaultSettings()
-	settings.Architecture, settings.Shards, settings.StreamRetention, settings.KeepData = X86, 3, 30*24*time.Hour, false
-	s, err := synthesise(settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range []string{"Key", "Stream", "Table", "FailureQueue"} {
-		if got := s.Resources[id].DeletionPolicy; got != "Delete" {
-			t.Errorf("%s: deletion policy is %q", id, got)
-		}
-	}
-	for _, c := range []struct {
-		id, property string
-		want         any
-	}{
-		{"Processor", "Architectures", []any{"x86_64"}},
-		{"Stream", "ShardCount", 3.0},
-		{"Stream", "RetentionPeriodHours", 720.0},
-		{"Mapping", "MaximumRecordAgeInSeconds", 604800.0}, // the most that Lambda takes
-		{"Table", "DeletionProtectionEnabled", false},
-	} {
-		if diff := cmp.Diff(c.want, s.properties(t, c.id)[c.property]); diff != "" {
-			t.Errorf("%s.%s: %s", c.id, c.property, diff)
-		}
 	}
 }
 

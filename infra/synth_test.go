@@ -24,7 +24,8 @@ type synthesis struct {
 	text      []byte // the template as CDK writes it
 	Resources map[string]resource
 	Outputs   map[string]struct{ Value any }
-	findings  []string // of cdk-nag and of CDK itself
+	findings  []string // errors and warnings, of cdk-nag and of CDK itself
+	infos     []string // what is only said
 }
 
 type resource struct {
@@ -33,11 +34,13 @@ type resource struct {
 	DeletionPolicy string
 }
 
-// synth gives the shared synthesis.
-func synth(t *testing.T) synthesis {
+// synth gives the shared synthesis of the default settings.
+func synth(t *testing.T) synthesis { return shared(t, synthOnce) }
+
+func shared(t *testing.T, once func() (synthesis, error)) synthesis {
 	t.Helper()
 	needNode(t)
-	s, err := synthOnce()
+	s, err := once()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,24 +81,21 @@ func synthesise(settings Settings) (s synthesis, err error) {
 		}
 	}()
 	app.Synth(nil)
-	s.findings = findings(stack)
+	assertions.Template_FromStack(stack, nil) // it refuses resources that wait for each other, which CloudFormation does
+	annotations, anything := assertions.Annotations_FromStack(stack), assertions.Match_AnyValue()
+	s.findings = append(texts(annotations.FindError(jsii.String("*"), anything)), texts(annotations.FindWarning(jsii.String("*"), anything))...)
+	s.infos = texts(annotations.FindInfo(jsii.String("*"), anything))
 	if s.text, err = os.ReadFile(filepath.Join(*app.Outdir(), *stack.TemplateFile())); err != nil {
 		return s, err
 	}
 	return s, json.Unmarshal(s.text, &s)
 }
 
-func findings(stack awscdk.Stack) (found []string) {
-	annotations := assertions.Annotations_FromStack(stack)
-	anything := assertions.Match_AnyValue()
-	for _, messages := range []*[]*cxapi.SynthesisMessage{
-		annotations.FindError(jsii.String("*"), anything),
-		annotations.FindWarning(jsii.String("*"), anything),
-	} {
-		for _, m := range *messages {
-			text, _ := json.Marshal(m.Entry.Data)
-			found = append(found, *m.Id+": "+string(text))
-		}
+// texts gives messages with the path of what they are about.
+func texts(messages *[]*cxapi.SynthesisMessage) (found []string) {
+	for _, m := range *messages {
+		text, _ := json.Marshal(m.Entry.Data)
+		found = append(found, *m.Id+": "+string(text))
 	}
 	return found
 }

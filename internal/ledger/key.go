@@ -3,6 +3,7 @@ package ledger
 import (
 	"crypto/md5"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -19,6 +20,15 @@ type Layout struct {
 	Bits    int           // log2 of the number of buckets, 0 to 8
 	Epoch   time.Duration // event time that one log covers, whole seconds, at least one
 	Horizon time.Duration // an event older than this is late; 0: none is
+}
+
+// LogValue has the layout in the words of the settings.
+func (l Layout) LogValue() slog.Value {
+	horizon := "none"
+	if l.Horizon > 0 {
+		horizon = l.Horizon.String()
+	}
+	return slog.GroupValue(slog.Int("bits", l.Bits), slog.String("epoch", l.Epoch.String()), slog.String("horizon", horizon))
 }
 
 // maxBits of a layout: 256 buckets.

@@ -66,6 +66,26 @@ func TestLayout_SettingsChangeLater_ItemRulesAndTheLogSaysSo(t *testing.T) {
 	}
 }
 
+// Once an instance, with both, in words that an operator can compare with the settings.
+func TestLayout_SettingsDiffer_OneWarningNamesBoth(t *testing.T) {
+	m, s := firstMeter(t), newStore()
+	mustHand(t, ledgerAt(s, withLayout(Layout{Bits: 1, Epoch: 15 * time.Minute}, nil)), effects(m, 0, 2, ownGroup))
+	var log bytes.Buffer
+	l := ledgerAt(s, withLayout(Layout{Bits: 3, Epoch: 5 * time.Minute, Horizon: 21 * 24 * time.Hour}, &log))
+	for range 3 {
+		mustHand(t, l, effects(m, 0, 4, ownGroup))
+	}
+	for _, want := range []string{
+		"the table's layout differs from the settings, and rules",
+		"layout.bits=1 layout.epoch=15m0s layout.horizon=none",
+		"settings.bits=3 settings.epoch=5m0s settings.horizon=504h0m0s",
+	} {
+		if strings.Count(log.String(), want) != 1 {
+			t.Errorf("the log says not once %q: %s", want, &log)
+		}
+	}
+}
+
 func TestLayout_SettingsThatMakeNone_AreNotWritten(t *testing.T) {
 	m := firstMeter(t)
 	for _, wrong := range []Layout{
