@@ -24,13 +24,13 @@ const (
 func costs(s Settings, w watched) []line {
 	return []line{
 		{label: "table", formula: formula{
-			fmt.Sprintf("(FILL(writes, 0) * %s + FILL(reads, 0) * %s) / 1000000 * 3600 / PERIOD(writes)", number(priceWrites), number(priceReads)),
+			fmt.Sprintf("(FILL(writes, 0) * %s + FILL(reads, 0) * %s) / 1000000 * 3600 / PERIOD(writes)", decimal(priceWrites), decimal(priceReads)),
 			map[string]metric{"writes": w.ofTable("ConsumedWriteCapacityUnits", sum), "reads": w.ofTable("ConsumedReadCapacityUnits", sum)},
 		}},
 		{label: "stream", formula: streamCost(s, w)},
 		{label: "processor", formula: formula{
 			fmt.Sprintf("(FILL(duration, 0) / 1000 * %s * %s + FILL(calls, 0) * %s / 1000000) * 3600 / PERIOD(duration)",
-				number(float64(s.Memory)/1024), number(pricePerGBSecond(s.Architecture)), number(priceCalls)),
+				decimal(float64(s.Memory)/1024), decimal(pricePerGBSecond(s.Architecture)), decimal(priceCalls)),
 			map[string]metric{"duration": w.ofProcessor("Duration", sum), "calls": w.ofProcessor("Invocations", sum)},
 		}},
 	}
@@ -42,12 +42,12 @@ func streamCost(s Settings, w watched) formula {
 	if s.Capacity == OnDemand {
 		return formula{
 			fmt.Sprintf("%s + (FILL(bytesin, 0) * %s + FILL(bytesout, 0) * %s) / 1073741824 * 3600 / PERIOD(bytesin)",
-				number(priceStream), number(priceIn), number(priceOut)),
+				decimal(priceStream), decimal(priceIn), decimal(priceOut)),
 			map[string]metric{"bytesin": w.ofStream("IncomingBytes", sum), "bytesout": w.ofStream("GetRecords.Bytes", sum)},
 		}
 	}
 	return formula{
-		fmt.Sprintf("%d * %s + FILL(records, 0) * %s / 1000000 * 3600 / PERIOD(records)", s.Shards, number(priceShard), number(pricePuts)),
+		fmt.Sprintf("%d * %s + FILL(records, 0) * %s / 1000000 * 3600 / PERIOD(records)", s.Shards, decimal(priceShard), decimal(pricePuts)),
 		map[string]metric{"records": w.ofStream("IncomingRecords", sum)},
 	}
 }
@@ -60,4 +60,4 @@ func pricePerGBSecond(architecture string) float64 {
 }
 
 // number writes a number without an exponent, which metric math does not read.
-func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+func decimal(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

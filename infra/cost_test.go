@@ -33,7 +33,7 @@ func TestCosts_Settings_AreInTheExpressions(t *testing.T) {
 }
 
 func TestNumber_Small_HasNoExponent(t *testing.T) {
-	if got := number(0.0000001); strings.ContainsAny(got, "eE") {
+	if got := decimal(0.0000001); strings.ContainsAny(got, "eE") {
 		t.Error(got)
 	}
 }
