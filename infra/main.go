@@ -33,8 +33,10 @@ func run(ctx context.Context, template string) error {
 	if template != "" {
 		return writeTemplate(template, settings)
 	}
-	if err := build(ctx, "processor", settings.Architecture); err != nil {
-		return err
+	for _, function := range functions {
+		if err := build(ctx, function, settings.Architecture); err != nil {
+			return err
+		}
 	}
 	app := awscdk.NewApp(nil)
 	newStack(app, settings, deployFolder)

@@ -20,12 +20,18 @@ func newStack(app awscdk.App, s Settings, codeFolder string) awscdk.Stack {
 	})
 	key := newKey(stack, s)
 	hot := newHotPath(stack, s, key, filepath.Join(codeFolder, "processor"))
+	cold := newColdPath(stack, s, key, hot.stream, filepath.Join(codeFolder, "transform"))
 
 	output(stack, config.OutputStream, "Kinesis stream that producers write to", hot.stream.StreamName())
 	output(stack, config.OutputTable, "DynamoDB table of ledger and aggregates", hot.table.TableName())
 	output(stack, config.OutputFailureQueue, "Queue of the records that failed", hot.queue.QueueUrl())
 	output(stack, config.OutputProcessor, "Function of the hot path", hot.processor.FunctionName())
 	output(stack, config.OutputMapping, "Event source mapping from stream to processor", hot.mapping.Ref())
+	output(stack, config.OutputArchive, "Bucket of the archive", cold.archive.bucket.BucketName())
+	output(stack, config.OutputDelivery, "Firehose from stream to archive", cold.delivery.Ref())
+	output(stack, config.OutputTransform, "Function of the cold path", cold.transform.FunctionName())
+	output(stack, config.OutputDatabase, "Glue database of the archive", cold.archive.database.Ref())
+	output(stack, config.OutputWorkGroup, "Athena workgroup with the archive's queries", cold.archive.workGroup.Ref())
 	nameByPath(stack)
 	return stack
 }
@@ -35,7 +41,8 @@ func output(stack awscdk.Stack, id, description string, value *string) {
 }
 
 // nameByPath makes each element's path its logical id ("FailureQueue/Policy/Resource" is FailureQueuePolicy): CDK would
-// append a hash, which nobody can read or type. Two equal names are an error of the synthesis.
+// append a hash, which nobody can read or type. A logical id has letters and digits only. Two equal ones are an error of
+// the synthesis.
 func nameByPath(stack awscdk.Stack) {
 	for _, c := range *stack.Node().FindAll(constructs.ConstructOrder_PREORDER) {
 		element, ok := c.(awscdk.CfnElement)
@@ -44,15 +51,15 @@ func nameByPath(stack awscdk.Stack) {
 		}
 		path := strings.TrimPrefix(*element.Node().Path(), *stack.Node().Path()+"/")
 		path = strings.TrimSuffix(path, "/Resource")
-		element.OverrideLogicalId(jsii.String(strings.ReplaceAll(path, "/", "")))
+		element.OverrideLogicalId(jsii.String(strings.NewReplacer("/", "", ":", "").Replace(path)))
 	}
 }
 
-// newKey declares the one key for what is at rest: stream, table, failure queue and logs. Principals of this account use
+// newKey declares the one key for what is at rest: stream, table, failure queue, archive and logs. Principals of this account use
 // it by their own policies; CloudWatch Logs, a service principal, is admitted here for the logs of this stack alone.
 func newKey(stack awscdk.Stack, s Settings) awskms.Key {
 	key := awskms.NewKey(stack, jsii.String("Key"), &awskms.KeyProps{
-		Description:       jsii.String("Millrace: stream, table, failure queue and logs"),
+		Description:       jsii.String("Millrace: stream, table, failure queue, archive and logs"),
 		EnableKeyRotation: jsii.Bool(true),
 		RemovalPolicy:     s.removal(),
 	})
@@ -63,7 +70,9 @@ func newKey(stack awscdk.Stack, s Settings) awskms.Key {
 			"kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"),
 		Resources: jsii.Strings("*"), // in a key's policy: this key
 		Conditions: &map[string]any{"ArnEquals": map[string]any{
-			"kms:EncryptionContext:aws:logs:arn": logGroupArn(stack, "processor"),
+			"kms:EncryptionContext:aws:logs:arn": []any{
+				logGroupArn(stack, "processor"), logGroupArn(stack, "transform"), logGroupArn(stack, deliveryLog),
+			},
 		}},
 	}), nil)
 	return key
