@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -25,8 +24,8 @@ const (
 	resultDays     = 7  // a result can be had again
 )
 
-// firstDay is where the table's partitions begin. No object can be older: objects have the day of their delivery, and the
-// archive came to Millrace in that year.
+// firstDay is where the table's partitions begin. No object can be older: it has the day that Firehose took its records in,
+// and the archive came to Millrace in that year.
 const firstDay = "2026-01-01"
 
 // archive is the bucket of the events and what Athena needs to read it.
@@ -74,18 +73,7 @@ func newBucket(stack awscdk.Stack, s Settings, key awskms.Key) awss3.Bucket {
 	}
 	bucket := awss3.NewBucket(stack, jsii.String("Archive"), props)
 	suppress(bucket, "AwsSolutions-S1", "Access logs need a bucket of their own, without a key of our own. Who must know who reads the archive switches on CloudTrail's data events, for all buckets of the account.")
-	if !s.KeepData {
-		suppressEmptying(stack)
-	}
 	return bucket
-}
-
-// suppressEmptying answers for what CDK brings to empty a bucket.
-func suppressEmptying(stack awscdk.Stack) {
-	provider := stack.Node().FindChild(jsii.String("Custom::S3AutoDeleteObjectsCustomResourceProvider"))
-	for _, part := range *provider.Node().Children() {
-		fmt.Println(*part.Node().Path())
-	}
 }
 
 // lifecycle moves events to Intelligent-Tiering at once: what nobody reads for 30 days costs 40 % less to store, for 90
@@ -119,7 +107,7 @@ func (a archive) newTable(stack awscdk.Stack, s Settings) awsglue.CfnTable {
 		DatabaseName: a.database.Ref(),
 		TableInput: &awsglue.CfnTable_TableInputProperty{
 			Name:        jsii.String(config.ArchiveTable),
-			Description: jsii.String("One row is one event as it was put; dt is the day of its delivery, in UTC"),
+			Description: jsii.String("One row is one event as it was put; dt is the day that Firehose took it in, in UTC"),
 			TableType:   jsii.String("EXTERNAL_TABLE"),
 			Parameters: map[string]string{
 				"classification":            s.ArchiveFormat,
@@ -129,7 +117,7 @@ func (a archive) newTable(stack awscdk.Stack, s Settings) awsglue.CfnTable {
 				"projection.dt.range":       firstDay + ",NOW",
 				"storage.location.template": location + "dt=${dt}/",
 			},
-			PartitionKeys: []any{&awsglue.CfnTable_ColumnProperty{Name: jsii.String("dt"), Type: jsii.String("string"), Comment: jsii.String("day of delivery, as 2026-11-23")}},
+			PartitionKeys: []any{&awsglue.CfnTable_ColumnProperty{Name: jsii.String("dt"), Type: jsii.String("string"), Comment: jsii.String("day that Firehose took the record in, in UTC")}},
 			StorageDescriptor: &awsglue.CfnTable_StorageDescriptorProperty{
 				Columns:      columns(),
 				Location:     jsii.String(location),
@@ -197,7 +185,7 @@ func (a archive) newQuery(stack awscdk.Stack, id, name, description, query strin
 
 // The named queries. Both read 30 days: without a condition on dt a query reads the whole archive, and pays for it.
 const (
-	eventsByDay = `-- Events by day of delivery and type. Records are more than events where some were put or delivered again.
+	eventsByDay = `-- Events by the day that Firehose took them in, and type. Where records are more, events were put or delivered again.
 SELECT dt, type, count(DISTINCT (source, id)) AS events, count(*) AS records
 FROM ` + config.ArchiveTable + `
 WHERE dt >= date_format(current_date - INTERVAL '30' DAY, '%Y-%m-%d')

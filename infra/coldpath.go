@@ -105,9 +105,14 @@ func (c coldPath) newDelivery(stack awscdk.Stack, s Settings, key awskms.Key, so
 		},
 		ExtendedS3DestinationConfiguration: c.destination(s, role, logStream),
 	})
-	// Created after the bucket's policy and deleted before it, so that nothing is delivered while the bucket is emptied. The
-	// role's policy is part of the role: no delivery stream is there before its rights are.
-	delivery.Node().AddDependency(c.archive.bucket)
+	// Created after what belongs to the bucket and deleted before it, so that nothing is delivered while the bucket is
+	// emptied. The role's policy is part of the role: no delivery stream is there before its rights are.
+	for _, part := range *c.archive.bucket.Node().Children() {
+		if *part.Node().Id() != "Resource" { // the bucket itself, which the delivery stream names
+			delivery.Node().AddDependency(part)
+		}
+	}
+	suppress(delivery, "AwsSolutions-KDF1", "Firehose refuses encryption of its own for a delivery stream that reads a Kinesis stream: what it holds is encrypted as the stream is.")
 	return delivery
 }
 

@@ -106,9 +106,12 @@ func TestKey_Policy_AdmitsTheAccountAndItsLogs(t *testing.T) {
 			t.Errorf("action %v is not named", action)
 		}
 	}
-	want := map[string]any{"ArnEquals": map[string]any{"kms:EncryptionContext:aws:logs:arn": join(
-		"arn:", reference("AWS::Partition"), ":logs:", reference("AWS::Region"), ":", reference("AWS::AccountId"),
-		":log-group:/millrace/", reference("AWS::StackName"), "/processor")}}
+	groups := []any{}
+	for _, name := range []string{"processor", "transform", "delivery"} {
+		groups = append(groups, join("arn:", reference("AWS::Partition"), ":logs:", reference("AWS::Region"), ":", reference("AWS::AccountId"),
+			":log-group:/millrace/", reference("AWS::StackName"), "/"+name))
+	}
+	want := map[string]any{"ArnEquals": map[string]any{"kms:EncryptionContext:aws:logs:arn": groups}}
 	if diff := cmp.Diff(want, logs["Condition"]); diff != "" {
 		t.Error(diff)
 	}
