@@ -53,19 +53,18 @@ func newArchive(stack awscdk.Stack, s Settings, key awskms.Key) archive {
 	return a
 }
 
-// newBucket declares the archive's bucket. Without KeepData it is emptied before it is deleted: CloudFormation deletes no
-// bucket that holds objects, and this one always does. CDK's custom resource for it, a function of its own, is in no
-// other stack.
+// newBucket declares the archive's bucket. Without KeepData it goes with the stack once it is empty: CloudFormation deletes
+// no bucket that holds objects, and the custom resource of CDK that would empty it is a Node function that may delete
+// every event. Old versions are kept for data that is kept; without them one command empties the bucket.
 func newBucket(stack awscdk.Stack, s Settings, key awskms.Key) awss3.Bucket {
 	props := &awss3.BucketProps{
 		Encryption:        awss3.BucketEncryption_S3_MANAGED,
-		Versioned:         jsii.Bool(true),
+		Versioned:         jsii.Bool(s.KeepData),
 		EnforceSSL:        jsii.Bool(true),
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
 		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
 		LifecycleRules:    lifecycle(),
 		RemovalPolicy:     s.removal(),
-		AutoDeleteObjects: jsii.Bool(!s.KeepData),
 	}
 	if key != nil {
 		props.Encryption, props.EncryptionKey = awss3.BucketEncryption_KMS, key

@@ -88,7 +88,8 @@ func newTransformRole(stack awscdk.Stack, logs awslogs.LogGroup) awsiam.Role {
 	return role
 }
 
-// newDelivery declares the delivery stream at the lowest level: the higher one would give its role more than it needs.
+// newDelivery declares the delivery stream at the lowest level: the higher one would give its role more than it needs. The
+// role's policy is part of the role, so that the delivery stream, which names the role, is never there before its rights.
 func (c coldPath) newDelivery(stack awscdk.Stack, s Settings, key awskms.Key, source awskinesis.Stream) awskinesisfirehose.CfnDeliveryStream {
 	logs := newLogGroup(stack, s, key, "DeliveryLogs", deliveryLog)
 	logStream := awslogs.NewLogStream(stack, jsii.String("DeliveryLogStream"), &awslogs.LogStreamProps{
@@ -105,13 +106,6 @@ func (c coldPath) newDelivery(stack awscdk.Stack, s Settings, key awskms.Key, so
 		},
 		ExtendedS3DestinationConfiguration: c.destination(s, role, logStream),
 	})
-	// Created after what belongs to the bucket and deleted before it, so that nothing is delivered while the bucket is
-	// emptied. The role's policy is part of the role: no delivery stream is there before its rights are.
-	for _, part := range *c.archive.bucket.Node().Children() {
-		if *part.Node().Id() != "Resource" { // the bucket itself, which the delivery stream names
-			delivery.Node().AddDependency(part)
-		}
-	}
 	suppress(delivery, "AwsSolutions-KDF1", "Firehose refuses encryption of its own for a delivery stream that reads a Kinesis stream: what it holds is encrypted as the stream is.")
 	return delivery
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -141,6 +142,7 @@ func TestDelivery_JSON_IsGzippedAndReadAsJSON(t *testing.T) {
 func otherSettings() Settings {
 	s := DefaultSettings()
 	s.Stack, s.ArchiveFormat, s.ArchiveInterval, s.KeepData, s.LogRetention = "Other-Stack2", JSON, time.Minute, false, 7*24*time.Hour
+	s.Architecture = X86
 	return s
 }
 
@@ -157,39 +159,43 @@ func synthOther(t *testing.T) synthesis {
 
 var synthOtherOnce = sync.OnceValues(func() (synthesis, error) { return synthesise(otherSettings()) })
 
-func TestColdPath_DataNotKept_GoesWithTheStack(t *testing.T) {
+func TestColdPath_OtherSettings_AreFollowed(t *testing.T) {
 	s := synthOther(t)
 	for _, finding := range s.findings {
 		t.Error(finding)
 	}
-	if got := s.Resources["Archive"].DeletionPolicy; got != "Delete" {
-		t.Errorf("deletion policy is %q", got)
-	}
-	const emptying = "ArchiveAutoDeleteObjectsCustomResourceDefault"
-	if diff := cmp.Diff(reference("Archive"), s.properties(t, emptying)["BucketName"]); diff != "" {
-		t.Error(diff)
-	}
-	// Deleted in the other direction: the delivery stream, then the objects, then the bucket.
-	if diff := cmp.Diff([]string{emptying, "ArchivePolicy"}, s.Resources["Delivery"].DependsOn); diff != "" {
-		t.Error(diff)
+	if name := s.properties(t, "ArchiveDatabase")["DatabaseInput"].(map[string]any)["Name"]; name != "other_stack2" {
+		t.Errorf("database is %v", name)
 	}
 	for _, id := range []string{"TransformLogs", "DeliveryLogs"} {
 		if got := s.properties(t, id)["RetentionInDays"]; got != 7.0 {
 			t.Errorf("%s: kept for %v days", id, got)
 		}
 	}
+	if got := s.properties(t, "Transform")["Architectures"].([]any)[0]; got != X86 {
+		t.Errorf("the transform function runs on %v", got)
+	}
 }
 
-func TestColdPath_DataKept_HasNothingThatDeletesIt(t *testing.T) {
-	s := synth(t)
-	if got := s.Resources["Archive"].DeletionPolicy; got != "Retain" {
+func TestArchive_DataNotKept_GoesWithTheStackOnceItIsEmpty(t *testing.T) {
+	s := synthOther(t)
+	if got := s.Resources["Archive"].DeletionPolicy; got != "Delete" {
 		t.Errorf("deletion policy is %q", got)
 	}
-	for id, r := range s.Resources {
-		if r.Type == "Custom::S3AutoDeleteObjects" {
-			t.Errorf("%s empties the bucket", id)
-		}
+	if got := s.properties(t, "Archive")["VersioningConfiguration"]; got != nil {
+		t.Errorf("emptied it still holds versions: %v", got)
 	}
+	if !maps.Equal(types(s), types(synth(t))) {
+		t.Error("a stack that keeps no data has other resources")
+	}
+}
+
+func types(s synthesis) map[string]string {
+	all := map[string]string{}
+	for id, r := range s.Resources {
+		all[id] = r.Type
+	}
+	return all
 }
 
 func TestColdPath_WithoutAKeyOfOurOwn_UsesTheServices(t *testing.T) {

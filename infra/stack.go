@@ -41,8 +41,7 @@ func output(stack awscdk.Stack, id, description string, value *string) {
 }
 
 // nameByPath makes each element's path its logical id ("FailureQueue/Policy/Resource" is FailureQueuePolicy): CDK would
-// append a hash, which nobody can read or type. A logical id has letters and digits only. Two equal ones are an error of
-// the synthesis.
+// append a hash, which nobody can read or type. Two equal names are an error of the synthesis.
 func nameByPath(stack awscdk.Stack) {
 	for _, c := range *stack.Node().FindAll(constructs.ConstructOrder_PREORDER) {
 		element, ok := c.(awscdk.CfnElement)
@@ -51,7 +50,7 @@ func nameByPath(stack awscdk.Stack) {
 		}
 		path := strings.TrimPrefix(*element.Node().Path(), *stack.Node().Path()+"/")
 		path = strings.TrimSuffix(path, "/Resource")
-		element.OverrideLogicalId(jsii.String(strings.NewReplacer("/", "", ":", "").Replace(path)))
+		element.OverrideLogicalId(jsii.String(strings.ReplaceAll(path, "/", "")))
 	}
 }
 

@@ -98,7 +98,7 @@ func TestStack_AtRest_IsEncryptedWithTheKey(t *testing.T) {
 
 func TestStack_DeletedStack_KeepsTheData(t *testing.T) {
 	s := synth(t)
-	for _, id := range []string{"Key", "Stream", "Table", "FailureQueue"} {
+	for _, id := range []string{"Key", "Stream", "Table", "FailureQueue", "Archive"} {
 		if got := s.Resources[id].DeletionPolicy; got != "Retain" {
 			t.Errorf("%s: deletion policy is %q", id, got)
 		}

@@ -31,7 +31,6 @@ type resource struct {
 	Type           string
 	Properties     map[string]any
 	DeletionPolicy string
-	DependsOn      []string
 }
 
 // synth gives the shared synthesis.
