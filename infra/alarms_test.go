@@ -95,7 +95,7 @@ var watches = map[string]watch{
 func values(id string) map[string]any {
 	function := any(reference("Processor"))
 	if strings.HasPrefix(id, "Transform") {
-		function = "transform" // stand-in
+		function = reference("Transform")
 	}
 	return map[string]any{
 		"StreamName":             reference("Stream"),
@@ -103,7 +103,7 @@ func values(id string) map[string]any {
 		"EventSourceMappingUUID": reference("Mapping"),
 		"QueueName":              getAtt("FailureQueue", "QueueName"),
 		"TableName":              reference("Table"),
-		"DeliveryStreamName":     "delivery", // stand-in
+		"DeliveryStreamName":     reference("Delivery"),
 	}
 }
 

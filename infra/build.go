@@ -13,6 +13,9 @@ import (
 // command line runs the app.
 const deployFolder = "dist/deploy"
 
+// functions are the folders of functions/, each a Lambda function of the stack.
+var functions = []string{"processor", "transform"}
+
 // build compiles functions/<function> for an architecture into deployFolder, as the bootstrap that provided.al2023 starts.
 // The same sources give the same bytes, so an unchanged function is not uploaded again.
 func build(ctx context.Context, function, architecture string) error {

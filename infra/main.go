@@ -40,8 +40,10 @@ func run(ctx context.Context, template, page string) error {
 	if err != nil {
 		return fmt.Errorf("wrong settings:\n%w", err)
 	}
-	if err := build(ctx, "processor", settings.Architecture); err != nil {
-		return err
+	for _, function := range functions {
+		if err := build(ctx, function, settings.Architecture); err != nil {
+			return err
+		}
 	}
 	newStack(app, settings, deployFolder)
 	app.Synth(nil)

@@ -20,10 +20,11 @@ var (
 
 func leanSettings() Settings {
 	s := DefaultSettings()
-	s.Stack, s.Architecture, s.Encryption, s.KeepData = "Lean", X86, AWSKey, false
+	s.Stack, s.Architecture, s.Encryption, s.KeepData = "Lean-Stack2", X86, AWSKey, false
 	s.Capacity, s.StreamRetention, s.RecordAge = OnDemand, 30*24*time.Hour, 7*24*time.Hour
 	s.StartingPosition, s.BatchSize, s.BatchingWindow, s.Retries, s.Bisect = Latest, 100, 0, -1, false
-	s.LogRetention, s.FailuresTo = 0, ToTopic
+	s.LogRetention, s.FailuresTo, s.AlarmEmail = 0, ToTopic, address
+	s.ArchiveFormat, s.ArchiveInterval = JSON, time.Minute
 	s.Processor.Horizon, s.Processor.Bits = config.None, 2
 	return s
 }
@@ -33,7 +34,7 @@ func richSettings() Settings {
 	s.Shards, s.ParallelizationFactor, s.ReservedConcurrency = 3, 5, 15
 	s.StartingPosition, s.RecordAge = "2026-11-23T21:00:00+01:00", 10*time.Hour
 	s.Memory, s.Timeout, s.LogRetention = 1024, 2*time.Minute, 731*24*time.Hour
-	s.FanOut, s.FailuresTo = true, ToTopic
+	s.FanOut, s.FailuresTo, s.AlarmEmail = true, ToTopic, address
 	s.Processor.Bits = 2
 	return s
 }
@@ -209,11 +210,11 @@ func TestProcessorRole_OptionalRights_AreExactlyThese(t *testing.T) {
 		for sid, r := range rest {
 			c.more[sid] = r
 		}
-		if diff := cmp.Diff(c.more, rightsOf(t, c.s)); diff != "" {
+		if diff := cmp.Diff(c.more, rightsOf(t, c.s, "ProcessorRole")); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
-	wantServices(t, processorStatements(t, rich(t)), map[string][]string{
+	wantServices(t, roleStatements(t, rich(t), "ProcessorRole"), map[string][]string{
 		"Decrypt": {"kinesis", "dynamodb", "sqs", "sns"}, "Encrypt": {"sqs", "sns"},
 	})
 }
@@ -280,8 +281,8 @@ func TestKey_FailureTopic_IsLetInByItsName(t *testing.T) {
 		}, name...)...)}},
 	}
 	bySid := statements(t, s.properties(t, "Key")["KeyPolicy"])
-	if len(bySid) != 3 {
-		t.Errorf("%d statements, want three: the account's, the logs' and the topic's", len(bySid))
+	if len(bySid) != 4 {
+		t.Errorf("%d statements, want four: those of the account, the logs, the topic and the alarms", len(bySid))
 	}
 	if diff := cmp.Diff(want, bySid["FailureTopic"]); diff != "" {
 		t.Error(diff)

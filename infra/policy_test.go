@@ -36,34 +36,34 @@ type rights struct {
 	Resource any
 }
 
-// rightsOf gives the processor's rights by their Sid: all of its policies' statements.
-func rightsOf(t *testing.T, s synthesis) map[string]rights {
+// rightsOf gives all that a role allows, by Sid; there is nothing that it denies, and no policy that is not of our own.
+func rightsOf(t *testing.T, s synthesis, role string) map[string]rights {
 	t.Helper()
 	got := map[string]rights{}
-	for sid, s := range processorStatements(t, s) {
-		if s["Effect"] != "Allow" {
-			t.Errorf("%s: effect is %v", sid, s["Effect"])
+	for sid, statement := range roleStatements(t, s, role) {
+		if statement["Effect"] != "Allow" {
+			t.Errorf("%s: %s: effect is %v", role, sid, statement["Effect"])
 		}
-		got[sid] = rights{list(s["Action"]), s["Resource"]}
+		got[sid] = rights{list(statement["Action"]), statement["Resource"]}
 	}
 	return got
 }
 
-func processorStatements(t *testing.T, s synthesis) map[string]map[string]any {
+func roleStatements(t *testing.T, s synthesis, role string) map[string]map[string]any {
 	t.Helper()
-	role := s.properties(t, "ProcessorRole")
-	if managed := role["ManagedPolicyArns"]; managed != nil {
-		t.Errorf("policies not of our own: %v", managed)
+	properties := s.properties(t, role)
+	if managed := properties["ManagedPolicyArns"]; managed != nil {
+		t.Errorf("%s: policies not of our own: %v", role, managed)
 	}
-	policies := role["Policies"].([]any)
+	policies := properties["Policies"].([]any)
 	if len(policies) != 1 {
-		t.Fatalf("%d policies, want one", len(policies))
+		t.Fatalf("%s: %d policies, want one", role, len(policies))
 	}
 	return statements(t, policies[0].(map[string]any)["PolicyDocument"])
 }
 
 func TestProcessorRole_Rights_AreExactlyThese(t *testing.T) {
-	got := rightsOf(t, synth(t))
+	got := rightsOf(t, synth(t), "ProcessorRole")
 	want := map[string]rights{
 		"ReadStream": {[]any{"kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator"}, getAtt("Stream", "Arn")},
 		"Table":      {[]any{"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"}, getAtt("Table", "Arn")},
@@ -79,7 +79,7 @@ func TestProcessorRole_Rights_AreExactlyThese(t *testing.T) {
 }
 
 func TestProcessorRole_UseOfTheKey_IsThroughServicesOnly(t *testing.T) {
-	wantServices(t, processorStatements(t, synth(t)), map[string][]string{"Decrypt": {"kinesis", "dynamodb", "sqs"}, "Encrypt": {"sqs"}})
+	wantServices(t, roleStatements(t, synth(t), "ProcessorRole"), map[string][]string{"Decrypt": {"kinesis", "dynamodb", "sqs"}, "Encrypt": {"sqs"}})
 }
 
 // wantServices checks through which services statements allow the use of the key.

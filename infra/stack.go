@@ -20,14 +20,15 @@ func newStack(app awscdk.App, s Settings, codeFolder string) awscdk.Stack {
 	})
 	key := newKey(stack, s)
 	hot := newHotPath(stack, s, key, filepath.Join(codeFolder, "processor"))
+	cold := newColdPath(stack, s, key, hot.stream, filepath.Join(codeFolder, "transform"))
 	w := watched{
 		stream:    hot.stream.StreamName(),
 		table:     hot.table.TableName(),
 		queue:     hot.queue.QueueName(),
 		processor: hot.processor.FunctionName(),
 		mapping:   hot.mapping.Ref(),
-		delivery:  jsii.String("delivery"), // stand-ins until there is a cold path
-		transform: jsii.String("transform"),
+		delivery:  cold.delivery.Ref(),
+		transform: cold.transform.FunctionName(),
 	}
 	dashboard := newDashboard(stack, s, w, newAlarms(stack, s, key, w))
 
@@ -36,6 +37,11 @@ func newStack(app awscdk.App, s Settings, codeFolder string) awscdk.Stack {
 	output(stack, config.OutputFailureQueue, "Queue of the records that failed", hot.queue.QueueUrl())
 	output(stack, config.OutputProcessor, "Function of the hot path", hot.processor.FunctionName())
 	output(stack, config.OutputMapping, "Event source mapping from stream to processor", hot.mapping.Ref())
+	output(stack, config.OutputArchive, "Bucket of the archive", cold.archive.bucket.BucketName())
+	output(stack, config.OutputDelivery, "Firehose from stream to archive", cold.delivery.Ref())
+	output(stack, config.OutputTransform, "Function of the cold path", cold.transform.FunctionName())
+	output(stack, config.OutputDatabase, "Glue database of the archive", cold.archive.database.Ref())
+	output(stack, config.OutputWorkGroup, "Athena workgroup with the archive's queries", cold.archive.workGroup.Ref())
 	output(stack, config.OutputDashboard, "CloudWatch dashboard", dashboard.Ref())
 	nameByPath(stack)
 	return stack
@@ -62,15 +68,15 @@ func nameByPath(stack awscdk.Stack) {
 // logOwners are who writes logs here; each has a log group of that name.
 var logOwners = []string{"processor", "transform", "delivery"}
 
-// newKey declares the one key for what is at rest: stream, table, failure queue and logs. Principals of this account use
-// it by their own policies; service principals are admitted here: CloudWatch Logs, for the logs of this stack alone, and
-// SNS for the failure topic. It is nil where each service has a key of its own.
+// newKey declares the one key for what is at rest: stream, table, failure queue, archive and logs. Principals of this
+// account use it by their own policies; service principals are admitted here: CloudWatch Logs, for the logs of this stack
+// alone, and SNS for the failure topic. It is nil where each service has a key of its own.
 func newKey(stack awscdk.Stack, s Settings) awskms.Key {
 	if s.Encryption == AWSKey {
 		return nil
 	}
 	key := awskms.NewKey(stack, jsii.String("Key"), &awskms.KeyProps{
-		Description:       jsii.String("Millrace: stream, table, failure queue and logs"),
+		Description:       jsii.String("Millrace: stream, table, failure queue, archive and logs"),
 		EnableKeyRotation: jsii.Bool(true),
 		RemovalPolicy:     s.removal(),
 	})

@@ -30,6 +30,20 @@ func TestStack_LogicalIds_AreReadable(t *testing.T) {
 		"Processor":          "AWS::Lambda::Function",
 		"Mapping":            "AWS::Lambda::EventSourceMapping",
 		"Dashboard":          "AWS::CloudWatch::Dashboard",
+		"Archive":            "AWS::S3::Bucket",
+		"ArchivePolicy":      "AWS::S3::BucketPolicy",
+		"ArchiveDatabase":    "AWS::Glue::Database",
+		"ArchiveTable":       "AWS::Glue::Table",
+		"WorkGroup":          "AWS::Athena::WorkGroup",
+		"EventsByDay":        "AWS::Athena::NamedQuery",
+		"Copies":             "AWS::Athena::NamedQuery",
+		"TransformLogs":      "AWS::Logs::LogGroup",
+		"TransformRole":      "AWS::IAM::Role",
+		"Transform":          "AWS::Lambda::Function",
+		"DeliveryLogs":       "AWS::Logs::LogGroup",
+		"DeliveryLogStream":  "AWS::Logs::LogStream",
+		"DeliveryRole":       "AWS::IAM::Role",
+		"Delivery":           "AWS::KinesisFirehose::DeliveryStream",
 	}
 	for _, a := range alarms(DefaultSettings(), standIns()) {
 		want[a.id] = "AWS::CloudWatch::Alarm"
@@ -51,6 +65,11 @@ func TestStack_Outputs_LeadToTheResources(t *testing.T) {
 		config.OutputProcessor:    reference("Processor"),
 		config.OutputMapping:      reference("Mapping"),
 		config.OutputDashboard:    reference("Dashboard"),
+		config.OutputArchive:      reference("Archive"),
+		config.OutputDelivery:     reference("Delivery"),
+		config.OutputTransform:    reference("Transform"),
+		config.OutputDatabase:     reference("ArchiveDatabase"),
+		config.OutputWorkGroup:    reference("WorkGroup"),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -66,6 +85,12 @@ func TestStack_AtRest_IsEncryptedWithTheKey(t *testing.T) {
 		"Table":         {"SSESpecification": map[string]any{"KMSMasterKeyId": key, "SSEEnabled": true, "SSEType": "KMS"}},
 		"FailureQueue":  {"KmsMasterKeyId": key},
 		"ProcessorLogs": {"KmsKeyId": key},
+		"TransformLogs": {"KmsKeyId": key},
+		"DeliveryLogs":  {"KmsKeyId": key},
+		"Archive": {"BucketEncryption": map[string]any{"ServerSideEncryptionConfiguration": []any{map[string]any{
+			"BucketKeyEnabled":              true,
+			"ServerSideEncryptionByDefault": map[string]any{"KMSMasterKeyID": key, "SSEAlgorithm": "aws:kms"},
+		}}}},
 	} {
 		for name, value := range want {
 			if diff := cmp.Diff(value, s.properties(t, id)[name]); diff != "" {
@@ -77,7 +102,7 @@ func TestStack_AtRest_IsEncryptedWithTheKey(t *testing.T) {
 
 func TestStack_DeletedStack_KeepsTheData(t *testing.T) {
 	s := synth(t)
-	for _, id := range []string{"Key", "Stream", "Table", "FailureQueue"} {
+	for _, id := range []string{"Key", "Stream", "Table", "FailureQueue", "Archive"} {
 		if got := s.Resources[id].DeletionPolicy; got != "Retain" {
 			t.Errorf("%s: deletion policy is %q", id, got)
 		}

@@ -97,11 +97,13 @@ func readContext(file string) (map[string]any, error) {
 // for localTemplate puts the path of the code in its place.
 func newLocalApp(scratch string, context map[string]any, s Settings) (awscdk.App, awscdk.Stack, error) {
 	code := filepath.Join(scratch, "code")
-	if err := os.MkdirAll(filepath.Join(code, "processor"), 0o755); err != nil {
-		return nil, nil, err
-	}
-	if err := os.WriteFile(filepath.Join(code, "processor", "bootstrap"), nil, 0o755); err != nil {
-		return nil, nil, err
+	for _, function := range functions {
+		if err := os.MkdirAll(filepath.Join(code, function), 0o755); err != nil {
+			return nil, nil, err
+		}
+		if err := os.WriteFile(filepath.Join(code, function, "bootstrap"), nil, 0o755); err != nil {
+			return nil, nil, err
+		}
 	}
 	app := awscdk.NewApp(&awscdk.AppProps{
 		Context:            &context,
@@ -141,11 +143,15 @@ func localTemplate(synthesised []byte, s Settings) ([]byte, error) {
 	return render(to)
 }
 
-// localise gives a function the code of this machine and the parameters.
+// localise gives a function the code of this machine and the parameters; one without variables calls no AWS, and needs no
+// endpoint.
 func localise(name string, function *yaml.Node) {
 	set(function, "Code", scalar("", "dist/local/"+strings.ToLower(name)))
 	get(function, "Architectures").Content = []*yaml.Node{ref("Architecture")}
 	variables := get(function, "Environment", "Variables")
+	if variables == nil {
+		return
+	}
 	set(variables, envEndpoint, ref("Endpoint"))
 	if get(variables, config.EnvHorizon) != nil {
 		set(variables, config.EnvHorizon, ref("Horizon"))

@@ -95,6 +95,21 @@ func TestLocalTemplate_SynthesisedStack_BecomesLocal(t *testing.T) {
 	}
 }
 
+func TestLocalTemplate_FunctionWithoutVariables_GetsNone(t *testing.T) {
+	var function yaml.Node
+	if err := yaml.Unmarshal([]byte(`{"Architectures": ["arm64"], "Code": {"S3Key": "0.zip"}}`), &function); err != nil {
+		t.Fatal(err)
+	}
+	localise("Transform", function.Content[0])
+	got, err := yaml.Marshal(&function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "{\"Architectures\": [!Ref Architecture], \"Code\": dist/local/transform}\n"; string(got) != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestLocalTemplate_Parameters_HaveDefaults(t *testing.T) {
 	text, err := localTemplate([]byte(smallStack), DefaultSettings())
 	if err != nil {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/millrace/millrace/internal/cli"
 	"github.com/millrace/millrace/internal/meter"
@@ -31,6 +33,20 @@ func readMeters(root string) (*meter.Set, error) {
 		return nil, fmt.Errorf("read meters: %w", err)
 	}
 	return meter.Parse(metersFile, b)
+}
+
+// functions are the folders of functions/, each a Lambda function of the stack.
+var functions = []string{"processor", "transform"}
+
+// buildAll says what it does, since the first time it takes a minute, and builds all functions.
+func buildAll(ctx context.Context, root string, stderr io.Writer) error {
+	fmt.Fprintln(stderr, "building functions/"+strings.Join(functions, ", functions/"))
+	for _, function := range functions {
+		if err := build(ctx, root, function); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // build compiles a function for this machine, where template.yaml has its code.

@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 
 func parseFlags(args []string) (options, error) {
 	var o options
-	f := cli.NewFlags("local", "Runs the whole stack on this machine, with nothing installed but Go: builds the function, starts a local AWS endpoint,\n"+
+	f := cli.NewFlags("local", "Runs the whole stack on this machine, with nothing installed but Go: builds the functions, starts a local AWS endpoint,\n"+
 		"creates the stack of template.yaml, puts a week of flights through it and compares the meters with the truth.\n"+
 		"Everything is in memory, and ends with the command. It exits with 0 only when both are equal.", "-duplicates 0.05 -chaos 7")
 	f.StringVar(&o.events, "events", "", "put the events of `FILE` (JSON lines of CloudEvents) instead of the flights")

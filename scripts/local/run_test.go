@@ -180,6 +180,11 @@ func TestRun_ForPeople_ShowsTheTruthBeside(t *testing.T) {
 	if code != cli.ExitDone || strings.Contains(stdout, "NO") {
 		t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
 	}
+	for _, want := range []string{"building functions/processor, functions/transform\n", "\nnot emulated: ", "KinesisFirehose delivery stream, "} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("no %q in\n%s", want, stderr)
+		}
+	}
 }
 
 func TestRun_Serve_StaysUpUntilInterrupted(t *testing.T) {
@@ -283,7 +288,9 @@ func TestRun_PortTaken_SaysWhatToDo(t *testing.T) {
 func checkout(t *testing.T, meters string) {
 	t.Helper()
 	dir := t.TempDir()
-	for name, content := range map[string]string{"go.mod": "module x\n", "template.yaml": "", metersFile: meters} {
+	for name, content := range map[string]string{
+		"go.mod": "module x\n", "template.yaml": "", metersFile: meters, "functions/transform/main.go": "package main\n\nfunc main() {}\n",
+	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)

@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -34,7 +38,7 @@ type localStack struct {
 	logs     functionLog
 }
 
-// start starts the endpoint, which is where most goes wrong, builds the function and creates the stack.
+// start starts the endpoint, which is where most goes wrong, builds the functions and creates the stack.
 func start(ctx context.Context, o options, root string, stderr io.Writer) (*localStack, error) {
 	s := &localStack{isChaos: o.isChaos, logs: functionLog{out: stderr, left: shownLines}}
 	if o.isChaos {
@@ -45,12 +49,12 @@ func start(ctx context.Context, o options, root string, stderr io.Writer) (*loca
 		return nil, err
 	}
 	s.endpoint = endpoint
-	fmt.Fprintln(stderr, "building functions/processor")
-	if err := build(ctx, root, "processor"); err != nil {
+	if err := buildAll(ctx, root, stderr); err != nil {
 		endpoint.Close()
 		return nil, err
 	}
-	if err := s.deploy(ctx, root); err != nil {
+	made, err := s.deploy(ctx, root)
+	if err != nil {
 		endpoint.Close()
 		return nil, err
 	}
@@ -61,6 +65,9 @@ func start(ctx context.Context, o options, root string, stderr io.Writer) (*loca
 		}
 	}
 	fmt.Fprintf(stderr, "stack %s is up at %s\n", config.DefaultStack, endpoint.URL())
+	if !o.json {
+		fmt.Fprintln(stderr, "not emulated: "+strings.Join(kinds(made.NotEmulated), ", "))
+	}
 	return s, nil
 }
 
@@ -86,15 +93,15 @@ func (s *localStack) endpointOptions(o options, stderr io.Writer) awslocal.Optio
 // longestRest between two attempts at a batch: on AWS it grows to a minute, which nobody waits for here.
 const longestRest = time.Second
 
-func (s *localStack) deploy(ctx context.Context, root string) error {
+func (s *localStack) deploy(ctx context.Context, root string) (*stack.Stack, error) {
 	file := filepath.Join(root, "template.yaml")
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("read template: %w", err)
+		return nil, fmt.Errorf("read template: %w", err)
 	}
 	template, err := stack.Parse(file, text)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	architecture := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
 	made, err := s.endpoint.Deploy(ctx, template, stack.Options{BaseDir: root, Parameters: map[string]string{
@@ -103,11 +110,24 @@ func (s *localStack) deploy(ctx context.Context, root string) error {
 		"Horizon":      config.None.String(), // the sample is history
 	}})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.outputs = made.Outputs
-	return nil
+	return made, nil
 }
+
+// kinds gives the resources' types in words, each once and in order: of AWS::KinesisFirehose::DeliveryStream
+// "KinesisFirehose delivery stream".
+func kinds(resources []stack.Resource) []string {
+	seen := map[string]bool{}
+	for _, r := range resources {
+		service, kind, _ := strings.Cut(strings.TrimPrefix(r.Type, "AWS::"), "::")
+		seen[service+strings.ToLower(capital.ReplaceAllString(kind, " $0"))] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+var capital = regexp.MustCompile(`[A-Z]`)
 
 func (s *localStack) close() { s.endpoint.Close() }
 

@@ -184,9 +184,26 @@ func TestCreate_OurTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, output := range []string{"StreamName", "TableName", "FailureQueueUrl", "ProcessorName", "MappingId"} {
+	for _, output := range []string{
+		"StreamName", "TableName", "FailureQueueUrl", "ProcessorName", "MappingId",
+		"ArchiveName", "DeliveryName", "TransformName", "DatabaseName", "WorkGroupName",
+	} {
 		if s.Outputs[output] == "" {
 			t.Errorf("no output %s in %v", output, s.Outputs)
+		}
+	}
+	functions := map[string]bool{}
+	for _, made := range r.got {
+		if f, ok := made.(lambda.Function); ok {
+			functions[f.Name] = true
+		}
+	}
+	if want := map[string]bool{s.Outputs["ProcessorName"]: true, s.Outputs["TransformName"]: true}; !maps.Equal(functions, want) {
+		t.Errorf("functions %v", functions)
+	}
+	for _, kind := range []string{"AWS::KinesisFirehose::DeliveryStream", "AWS::S3::Bucket", "AWS::Glue::Table", "AWS::Athena::WorkGroup"} {
+		if !slices.ContainsFunc(s.NotEmulated, func(r Resource) bool { return r.Type == kind }) {
+			t.Errorf("%s is not told to be not emulated", kind)
 		}
 	}
 	t.Logf("not emulated: %v; ignored: %v", s.NotEmulated, s.Ignored)
