@@ -187,7 +187,7 @@ const (
 	eventsByDay = `-- Events by the day that Firehose took them in, and type. Where records are more, events were put or delivered again.
 SELECT dt, type, count(DISTINCT (source, id)) AS events, count(*) AS records
 FROM ` + config.ArchiveTable + `
-WHERE dt >= date_format(current_date - INTERVAL '30' DAY, '%Y-%m-%d')
+WHERE dt >= CAST(current_date - INTERVAL '30' DAY AS VARCHAR)
 GROUP BY dt, type
 ORDER BY dt DESC, type
 `
@@ -199,7 +199,7 @@ SELECT source, id,
        min(arrival) AS first_arrival,
        max(arrival) AS last_arrival
 FROM ` + config.ArchiveTable + `
-WHERE dt >= date_format(current_date - INTERVAL '30' DAY, '%Y-%m-%d')
+WHERE dt >= CAST(current_date - INTERVAL '30' DAY AS VARCHAR)
 GROUP BY source, id
 HAVING count(*) > 1
 ORDER BY stored DESC, source, id

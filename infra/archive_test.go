@@ -130,7 +130,7 @@ func TestNamedQueries_Place_IsTheWorkGroupAndTheDatabase(t *testing.T) {
 var (
 	sqlComment  = regexp.MustCompile(`--.*`)
 	sqlLiteral  = regexp.MustCompile(`'[^']*'`)
-	sqlFunction = regexp.MustCompile(`\b(count|min|max|date_format)\(`)
+	sqlFunction = regexp.MustCompile(`\b(count|min|max)\(`)
 	sqlAlias    = regexp.MustCompile(`\bAS ([a-z_]+)`)
 	sqlName     = regexp.MustCompile(`\b[a-z_]+\b`)
 )
