@@ -1,0 +1,149 @@
+"""What .ci/deploy asks of a deployed stack: deployed.py ENDPOINT VERB ARGUMENTS. Nothing here is shared with the Go code:
+the truth is reckoned anew from the sample's file."""
+
+import collections
+import csv
+import gzip
+import io
+import json
+import sys
+import time
+
+import botocore.session
+
+ENDPOINT = sys.argv[1]
+SAMPLE = "internal/sample/flights-week.csv.gz"  # README.md beside it has the columns
+BROKEN = b"\xffneither an event, nor gzip, nor an aggregate"
+
+
+def client(service):
+    return botocore.session.get_session().create_client(service, endpoint_url=ENDPOINT)
+
+
+def fail(message):
+    sys.exit(f"failed: {message}")
+
+
+def outputs(stack):
+    described = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    return {o["OutputKey"]: o["OutputValue"] for o in described["Outputs"]}
+
+
+def flights(day):
+    """The sample's flights of a day; a flight's id is the number of its row."""
+    with gzip.open(SAMPLE, "rt") as file:
+        return [{**row, "id": str(i)} for i, row in enumerate(csv.DictReader(file), 1) if row["date"].startswith(day)]
+
+
+def truth(day, departures, network):
+    """Compares the rows of both meters, as scripts/query -each -json wrote them, with the file's."""
+    want, hours = {}, collections.Counter()
+    for f in flights(day):
+        measures = want.setdefault(f["origin"], {"delay": [], "distance": []})
+        measures["delay"].append(int(f["delay"]))
+        measures["distance"].append(int(f["distance"]))
+        hours[f["date"][:13] + ":00:00Z"] += 1
+    rows = []
+    for origin, measures in want.items():
+        row = {"window": day + "T00:00:00Z", "origin": origin, "count": len(measures["delay"])}
+        for name, values in measures.items():
+            row |= {f"{name}.sum": sum(values), f"{name}.min": min(values), f"{name}.max": max(values)}
+        rows.append(row)
+    same("departures", departures, rows)
+    same("network", network, [{"window": hour, "count": n} for hour, n in hours.items()])
+
+
+def same(meter, file, want):
+    def ordered(rows):
+        return sorted(({k: v for k, v in r.items() if not k.endswith(".avg")} for r in rows), key=str_key)
+
+    def str_key(row):
+        return (row["window"], row.get("origin", ""))
+
+    with open(file) as f:
+        got = ordered(json.load(f))
+    want = ordered(want)
+    for g, w in zip(got, want):
+        if g != w:
+            fail(f"{meter}: the table holds {g}, the truth is {w}")
+    if len(got) != len(want):
+        fail(f"{meter}: the table holds {len(got)} rows, the truth has {len(want)}")
+    print(f"{meter}: {len(got)} rows, {sum(r['count'] for r in got):,} events: every value is the truth")
+
+
+def broken(stack):
+    """Puts a record that nobody can decode: the failure queue gets it, with its bytes."""
+    names = outputs(stack)
+    client("kinesis").put_record(StreamName=names["StreamName"], PartitionKey="broken", Data=BROKEN)
+    sqs = client("sqs")
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        got = sqs.receive_message(QueueUrl=names["FailureQueueUrl"], MaxNumberOfMessages=10, WaitTimeSeconds=5)
+        for message in got.get("Messages", []):
+            print("failure queue:", message["Body"])
+            return
+    fail("the broken record is not in the failure queue")
+
+
+def objects(bucket):
+    s3 = client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for entry in page.get("Contents", []):
+            yield entry["Key"], s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+
+
+def rows(key, body):
+    """The rows of an object, whatever Firehose made of it."""
+    if body.startswith(b"PAR1"):
+        import tempfile
+
+        import duckdb
+
+        with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+            file.write(body)
+            file.flush()
+            table = duckdb.sql(f"select * from '{file.name}'")
+            return [dict(zip(table.columns, row)) for row in table.fetchall()]
+    if body.startswith(b"\x1f\x8b"):
+        body = gzip.decompress(body)
+    try:
+        return [json.loads(line) for line in body.decode().splitlines()]
+    except ValueError:
+        fail(f"{key} is neither Parquet nor JSON lines: {body[:80]!r}")
+
+
+def archive(stack, day, count):
+    """Compares the archive with what was put: the first count flights of the day, each once, with where it came from."""
+    bucket = outputs(stack)["ArchiveName"]
+    want = {f["id"] for f in flights(day)[: int(count)]}
+    found, formats, unplaced = collections.Counter(), collections.Counter(), 0
+    for key, body in objects(bucket):
+        if not key.startswith("events/dt="):
+            fail(f"{key} in the archive: {body[:300]!r}")
+        formats["Parquet" if body.startswith(b"PAR1") else "JSON"] += 1
+        for row in rows(key, body):
+            missing = [c for c in ("id", "source", "type", "time", "event", "partition_key", "arrival") if not row.get(c)]
+            if missing and missing != ["partition_key"]:
+                fail(f"{key}: a row without {', '.join(missing)}: {row}")
+            if json.loads(row["event"])["id"] != row["id"]:
+                fail(f"{key}: id {row['id']} is not its event's: {row['event']}")
+            unplaced += not (row.get("shard_id") and row.get("sequence_number"))
+            found[row["id"]] += 1
+    if found != collections.Counter(want):
+        twice = [i for i, n in found.items() if n > 1]
+        fail(f"{len(want - set(found))} of {len(want)} events missing, {len(twice)} more than once, "
+             f"{len(set(found) - want)} strange: {sorted(want - set(found))[:5]} {twice[:5]} {sorted(set(found) - want)[:5]}")
+    print(f"archive: {sum(found.values()):,} events, each once, in {sum(formats.values()):,} objects ({dict(formats)}); "
+          f"{unplaced:,} without shard and sequence number")
+
+
+def count(_=None):
+    print(sum(row["count"] for row in json.load(sys.stdin)))
+
+
+def number(day):
+    print(len(flights(day)))
+
+
+VERBS = {"truth": truth, "broken": broken, "archive": archive, "count": count, "flights": number}
+VERBS[sys.argv[2]](*sys.argv[3:])
