@@ -9,6 +9,7 @@ import json
 import sys
 import time
 
+import botocore.exceptions
 import botocore.session
 
 ENDPOINT = sys.argv[1]
@@ -137,6 +138,74 @@ def archive(stack, day, count):
           f"{unplaced:,} without shard and sequence number")
 
 
+# How to ask for a resource by its physical id, for each type; what is not there is an error. The first five hold data.
+DATA = ("AWS::Kinesis::Stream", "AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket", "AWS::KMS::Key")
+ASK = {
+    "AWS::Kinesis::Stream": lambda i: client("kinesis").describe_stream_summary(StreamName=i),
+    "AWS::DynamoDB::Table": lambda i: client("dynamodb").describe_table(TableName=i),
+    "AWS::SQS::Queue": lambda i: client("sqs").get_queue_attributes(QueueUrl=i),
+    "AWS::S3::Bucket": lambda i: client("s3").head_bucket(Bucket=i),
+    "AWS::KMS::Key": lambda i: client("kms").list_resource_tags(KeyId=i) and enabled(i),
+    "AWS::Lambda::Function": lambda i: client("lambda").get_function(FunctionName=i),
+    "AWS::Lambda::EventSourceMapping": lambda i: client("lambda").get_event_source_mapping(UUID=i),
+    "AWS::IAM::Role": lambda i: client("iam").get_role(RoleName=i),
+    "AWS::KinesisFirehose::DeliveryStream": lambda i: client("firehose").describe_delivery_stream(DeliveryStreamName=i),
+    "AWS::Logs::LogGroup": lambda i: one(client("logs").describe_log_groups(logGroupNamePrefix=i)["logGroups"]),
+    "AWS::CloudWatch::Alarm": lambda i: one(client("cloudwatch").describe_alarms(AlarmNames=[i])["MetricAlarms"]),
+    "AWS::Glue::Database": lambda i: client("glue").get_database(Name=i),
+    "AWS::Athena::WorkGroup": lambda i: client("athena").get_work_group(WorkGroup=i),
+    "AWS::SNS::Topic": lambda i: client("sns").get_topic_attributes(TopicArn=i),
+}
+
+
+def enabled(key):
+    state = client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+    if state != "Enabled":
+        raise LookupError(state)
+
+
+def one(found):
+    if not found:
+        raise LookupError("none")
+
+
+def there(resource):
+    try:
+        ASK[resource["ResourceType"]](resource["PhysicalResourceId"])
+    except (botocore.exceptions.ClientError, LookupError):
+        return False
+    return True
+
+
+def resources(stack):
+    found = client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    known = [{k: r[k] for k in ("LogicalResourceId", "ResourceType", "PhysicalResourceId")}
+             for r in found if r["ResourceType"] in ASK]
+    for r in known:
+        if not there(r):
+            fail(f"{r} is not there, and the stack is")
+    json.dump(known, sys.stdout)
+
+
+def left(keep, file, said):
+    """What is there after cdk destroy: with keepData what holds data, and the CDK has named each; else nothing."""
+    with open(said) as f:
+        skipped = [line for line in f if "DELETE_SKIPPED" in line]
+    with open(file) as f:
+        known = json.load(f)
+    kept = 0
+    for r in known:
+        keeps = keep == "true" and r["ResourceType"] in DATA
+        if there(r) != keeps:
+            fail(f"{r} is {'gone' if keeps else 'still there'}")
+        if any(line.split("|")[-1].split()[-1].strip("()") == r["LogicalResourceId"] for line in skipped) != keeps:
+            fail(f"{r}: kept is {keeps}, and cdk destroy said: {skipped}")
+        if keeps:
+            print(f"kept, and said so: {r['LogicalResourceId']} {r['PhysicalResourceId']}")
+        kept += keeps
+    print(f"{len(known) - kept} of {len(known)} resources are gone, {kept} kept")
+
+
 def count(_=None):
     print(sum(row["count"] for row in json.load(sys.stdin)))
 
@@ -145,5 +214,5 @@ def number(day):
     print(len(flights(day)))
 
 
-VERBS = {"truth": truth, "broken": broken, "archive": archive, "count": count, "flights": number}
+VERBS = {"truth": truth, "broken": broken, "archive": archive, "resources": resources, "left": left, "count": count, "flights": number}
 VERBS[sys.argv[2]](*sys.argv[3:])
