@@ -138,6 +138,14 @@ def archive(stack, day, count):
           f"{unplaced:,} without shard and sequence number")
 
 
+def empty(stack):
+    bucket = outputs(stack)["ArchiveName"]
+    keys = [key for key, _ in objects(bucket)]
+    for key in keys:
+        client("s3").delete_object(Bucket=bucket, Key=key)
+    print(f"archive emptied of {len(keys)} objects")
+
+
 # How to ask for a resource by its physical id, for each type; what is not there is an error. The first five hold data.
 DATA = ("AWS::Kinesis::Stream", "AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket", "AWS::KMS::Key")
 ASK = {
@@ -214,5 +222,5 @@ def number(day):
     print(len(flights(day)))
 
 
-VERBS = {"truth": truth, "broken": broken, "archive": archive, "resources": resources, "left": left, "count": count, "flights": number}
+VERBS = {"truth": truth, "broken": broken, "archive": archive, "resources": resources, "left": left, "empty": empty, "count": count, "flights": number}
 VERBS[sys.argv[2]](*sys.argv[3:])
