@@ -163,6 +163,13 @@ func archiveAlarms(s Settings, w watched) []alarm {
 				"If TransformErrors fires, begin there; if not, the function is throttled, or Firehose's role may not call it.",
 			metric: w.ofDelivery("ExecuteProcessing.Success", average), threshold: 1, below: true, hits: 2, of: 3,
 		},
+		// No metric of Firehose counts what the function refuses. What is no event also comes to the failure queue; this does not.
+		{
+			id: "TransformOverflow",
+			meaning: "The rows of some events had no room in the transform function's answer: they are below the archive's error prefix, not in the table. " +
+				"Events are very short, or gzipped very well: have Firehose buffer less for the function (transformBuffer in infra/coldpath.go).",
+			metric: w.transformed("FailuresNoRoom", sum), hits: 1, of: 1,
+		},
 	}
 	if s.ArchiveFormat == Parquet { // who does not convert does not publish this
 		all = append(all, alarm{

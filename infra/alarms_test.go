@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,11 @@ var published = []struct {
 		"AWS/Firehose", "DeliveryStreamName",
 		"DataReadFromKinesisStream.Records DeliveryToS3.DataFreshness DeliveryToS3.Records ExecuteProcessing.Success FailedConversion.Records KinesisMillisBehindLatest SucceedProcessing.Records",
 	},
+	{ // ours: TestAlarms_OwnMetrics_AreWritten reads the source
+		"functions/transform/metrics.go",
+		"Millrace", "FunctionName",
+		"FailuresNoRoom",
+	},
 }
 
 // source gives the page that says that AWS publishes the metric by that dimension; empty if none does.
@@ -87,6 +93,7 @@ var watches = map[string]watch{
 	"FailureQueueOld":      {"AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", "Maximum"},
 	"ArchiveStale":         {"AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", "Maximum"},
 	"TransformErrors":      {"AWS/Lambda", "Errors", "FunctionName", "Sum"},
+	"TransformOverflow":    {"Millrace", "FailuresNoRoom", "FunctionName", "Sum"},
 	"TransformCalls":       {"AWS/Firehose", "ExecuteProcessing.Success", "DeliveryStreamName", "Average"},
 	"ConversionErrors":     {"AWS/Firehose", "FailedConversion.Records", "DeliveryStreamName", "Sum"},
 }
@@ -240,6 +247,14 @@ func TestAlarms_OnDynamoDB_SayHowMissingDataCounts(t *testing.T) {
 		}
 		if got := synth(t).properties(t, id)["TreatMissingData"]; got != "notBreaching" {
 			t.Errorf("%s: %v: once fired it would never be over", id, got)
+		}
+	}
+}
+
+func TestAlarms_OwnMetrics_AreWritten(t *testing.T) {
+	for id, w := range watches {
+		if w.namespace == "Millrace" && !slices.Contains(writtenBy(t, "transform"), w.name) {
+			t.Errorf("%s: the transform function writes no %s", id, w.name)
 		}
 	}
 }

@@ -138,6 +138,7 @@ func archiveRow(s Settings, w watched) row {
 			{label: "read from the stream", metric: w.ofDelivery("DataReadFromKinesisStream.Records", sum)},
 			{label: "transformed", metric: w.ofDelivery("SucceedProcessing.Records", sum)},
 			{label: "delivered", metric: w.ofDelivery("DeliveryToS3.Records", sum)},
+			{label: "refused by the transform function", metric: w.transformed("Failures", sum)},
 			{label: "not converted", metric: w.ofDelivery("FailedConversion.Records", sum)},
 		}},
 		{title: "Last read record, behind the stream's end", unit: "ms", lines: []line{

@@ -80,7 +80,7 @@ func TestDashboard_Widgets_DoNotOverlapAndFillTheWidth(t *testing.T) {
 }
 
 func TestDashboard_Metrics_AreThoseThatArePublished(t *testing.T) {
-	written := processorMetrics(t)
+	written := map[string][]string{"processor": writtenBy(t, "processor"), "transform": writtenBy(t, "transform")}
 	for _, w := range testBoard(t).Widgets {
 		for _, m := range w.Properties.Metrics {
 			if len(m) == 1 {
@@ -88,8 +88,8 @@ func TestDashboard_Metrics_AreThoseThatArePublished(t *testing.T) {
 			}
 			namespace, name, dimension, value := m[0].(string), m[1].(string), m[2].(string), m[3].(string)
 			if namespace == "Millrace" {
-				if dimension != "FunctionName" || value != "processor" || !slices.Contains(written, name) {
-					t.Errorf("%q: the processor writes no %v", w.Properties.Title, m)
+				if dimension != "FunctionName" || !slices.Contains(written[value], name) {
+					t.Errorf("%q: no function writes %v", w.Properties.Title, m)
 				}
 			} else if source(namespace, dimension, name) == "" || value == "" {
 				t.Errorf("%q: nobody publishes %v", w.Properties.Title, m)
@@ -100,7 +100,7 @@ func TestDashboard_Metrics_AreThoseThatArePublished(t *testing.T) {
 
 func TestDashboard_Failures_AreAllClassesThatTheProcessorKnows(t *testing.T) {
 	var want, got []string
-	for _, name := range processorMetrics(t) {
+	for _, name := range writtenBy(t, "processor") {
 		if strings.HasPrefix(name, "Failures") && name != "Failures" {
 			want = append(want, name)
 		}
@@ -113,10 +113,10 @@ func TestDashboard_Failures_AreAllClassesThatTheProcessorKnows(t *testing.T) {
 	}
 }
 
-// processorMetrics reads the names from the processor's source: infra may not import it.
-func processorMetrics(t *testing.T) (names []string) {
+// writtenBy reads the names of a function's metrics from its source: infra may not import it.
+func writtenBy(t *testing.T, function string) (names []string) {
 	t.Helper()
-	text, err := os.ReadFile("../functions/processor/metrics.go")
+	text, err := os.ReadFile("../functions/" + function + "/metrics.go")
 	if err != nil {
 		t.Fatal(err)
 	}

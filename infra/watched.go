@@ -70,6 +70,11 @@ func (w watched) counted(name, statistic string) metric {
 	return metric{"Millrace", "FunctionName", w.processor, name, statistic}
 }
 
+// transformed is one of those that the transform function writes itself (functions/transform/metrics.go).
+func (w watched) transformed(name, statistic string) metric {
+	return metric{"Millrace", "FunctionName", w.transform, name, statistic}
+}
+
 // formula is an expression of metric math over metrics, by the ids that the expression calls them.
 type formula struct {
 	text string
