@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -58,7 +59,7 @@ func newColdPath(stack awscdk.Stack, s Settings, key awskms.Key, source awskines
 }
 
 func newTransform(stack awscdk.Stack, s Settings, key awskms.Key, code string) awslambda.Function {
-	logs := newLogGroup(stack, s, key, "TransformLogs", "transform")
+	logs := newLogs(stack, s, key, "Transform")
 	return awslambda.NewFunction(stack, jsii.String("Transform"), &awslambda.FunctionProps{
 		Description:  jsii.String("Makes rows of the archive from the records of the stream"),
 		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
@@ -91,7 +92,7 @@ func newTransformRole(stack awscdk.Stack, logs awslogs.LogGroup) awsiam.Role {
 // newDelivery declares the delivery stream at the lowest level: the higher one would give its role more than it needs. The
 // role's policy is part of the role, so that the delivery stream, which names the role, is never there before its rights.
 func (c coldPath) newDelivery(stack awscdk.Stack, s Settings, key awskms.Key, source awskinesis.Stream) awskinesisfirehose.CfnDeliveryStream {
-	logs := newLogGroup(stack, s, key, "DeliveryLogs", deliveryLog)
+	logs := newLogs(stack, s, key, "Delivery")
 	logStream := awslogs.NewLogStream(stack, jsii.String("DeliveryLogStream"), &awslogs.LogStreamProps{
 		LogGroup:      logs,
 		LogStreamName: jsii.String(deliveryLog),
@@ -231,16 +232,16 @@ func deliveryLogArn(stack awscdk.Stack) *string {
 	return jsii.String(*logGroupArn(stack, deliveryLog) + ":log-stream:" + deliveryLog)
 }
 
-// newLogGroup declares a log group of the stack; with a key, it is one that the key's policy admits by its name.
-func newLogGroup(stack awscdk.Stack, s Settings, key awskms.Key, id, name string) awslogs.LogGroup {
-	logs := awslogs.NewLogGroup(stack, jsii.String(id), &awslogs.LogGroupProps{
-		LogGroupName:  logGroupName(name),
+// newLogs declares the log group of an owner; with a key, it is one that the key's policy admits by its name.
+func newLogs(stack awscdk.Stack, s Settings, key awskms.Key, owner string) awslogs.LogGroup {
+	logs := awslogs.NewLogGroup(stack, jsii.String(owner+"Logs"), &awslogs.LogGroupProps{
+		LogGroupName:  logGroupName(strings.ToLower(owner)),
 		Retention:     awslogs.RetentionDays_INFINITE,
 		EncryptionKey: key,
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY, // kept, its name would be taken when the stack comes back
 	})
-	if days := s.LogRetention.Hours() / 24; days > 0 {
-		logs.Node().DefaultChild().(awslogs.CfnLogGroup).SetRetentionInDays(jsii.Number(days)) // the enumeration above cannot be had from a number
+	if s.LogRetention > 0 { // the property below takes days, RetentionDays has names for them
+		logs.Node().DefaultChild().(awslogs.CfnLogGroup).SetRetentionInDays(jsii.Number(s.LogRetention.Hours() / 24))
 	}
 	return logs
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// rightsOf gives all that a role allows, by Sid; there is nothing that it denies, and no policy that is not of our own.
-func rightsOf(t *testing.T, s synthesis, role string) map[string]rights {
+// roleRights gives all that a role allows, by Sid; there is nothing that it denies, and no policy that is not of our own.
+func roleRights(t *testing.T, s synthesis, role string) map[string]rights {
 	t.Helper()
 	properties := s.properties(t, role)
 	if managed := properties["ManagedPolicyArns"]; managed != nil {
@@ -33,7 +33,7 @@ func TestTransformRole_Rights_AreExactlyThese(t *testing.T) {
 		"Logs":  {[]any{"logs:CreateLogStream", "logs:PutLogEvents"}, getAtt("TransformLogs", "Arn")},
 		"Trace": {[]any{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, "*"}, // these two take no resource
 	}
-	if diff := cmp.Diff(want, rightsOf(t, synth(t), "TransformRole")); diff != "" {
+	if diff := cmp.Diff(want, roleRights(t, synth(t), "TransformRole")); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -70,13 +70,13 @@ func TestDeliveryRole_Rights_AreExactlyThese(t *testing.T) {
 		"Decrypt": {[]any{"kms:Decrypt"}, getAtt("Key", "Arn")},
 		"Encrypt": {[]any{"kms:GenerateDataKey"}, getAtt("Key", "Arn")},
 	}
-	if diff := cmp.Diff(want, rightsOf(t, s, "DeliveryRole")); diff != "" {
+	if diff := cmp.Diff(want, roleRights(t, s, "DeliveryRole")); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestDeliveryRole_JSON_ReadsNoSchema(t *testing.T) {
-	if right, ok := rightsOf(t, synthOther(t), "DeliveryRole")["Schema"]; ok {
+	if right, ok := roleRights(t, synthOther(t), "DeliveryRole")["Schema"]; ok {
 		t.Errorf("nothing is converted, and Firehose may %v", right)
 	}
 }
@@ -118,7 +118,7 @@ func TestRoles_DataOfTheOtherPath_IsOutOfReach(t *testing.T) {
 		may[id] = []string{}
 		seen := map[string]bool{"logs": true, "xray": true, "kms": true}
 		for _, service := range []string{"dynamodb", "glue", "kinesis", "lambda", "logs", "kms", "s3", "sqs", "xray"} {
-			for _, right := range rightsOf(t, s, id) {
+			for _, right := range roleRights(t, s, id) {
 				for _, action := range right.Actions {
 					if name, _, _ := strings.Cut(action.(string), ":"); name == service && !seen[service] {
 						seen[service] = true
