@@ -177,7 +177,7 @@ func TestColdPath_WithoutAKeyOfOurOwn_UsesTheServices(t *testing.T) {
 			t.Errorf("%s: key %v", id, key)
 		}
 	}
-	for sid, right := range roleRights(t, s, "DeliveryRole") {
+	for sid, right := range rightsOf(t, s, "DeliveryRole") {
 		for _, action := range right.Actions {
 			if strings.HasPrefix(action.(string), "kms:") {
 				t.Errorf("%s: Firehose may %v", sid, action)
