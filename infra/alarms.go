@@ -28,9 +28,7 @@ type alarm struct {
 	hits, of  int
 
 	// missing is what a reading without data counts as; empty: as a good one. Most metrics here count what must not happen
-	// and are not published while it does not, or while nothing is done at all. It is always said aloud: an alarm on
-	// AWS/DynamoDB that does not say it stays as it is, and once fired would never fire again (CloudWatch user guide,
-	// "Configuring how CloudWatch alarms treat missing data").
+	// and are not published while it does not, or while nothing is done at all.
 	missing awscloudwatch.TreatMissingData
 }
 
@@ -95,17 +93,19 @@ func throttleAlarms(w watched) []alarm {
 			metric: w.ofStream("WriteProvisionedThroughputExceeded", sum), hits: 2, of: 3,
 		},
 		// ThrottledRequests is published by table and operation only; these two, by table (DynamoDB, metrics and dimensions).
+		// They are filled, because AWS says both that an alarm on AWS/DynamoDB without data stays as it is unless told otherwise
+		// (CloudWatch user guide, missing data) and that it does so whatever it is told (API, PutMetricAlarm).
 		{
 			id: "TableWriteThrottles",
 			meaning: "DynamoDB refuses writes of the table, most likely of one partition, which takes 1,000 write units in a second. " +
 				"Nothing is lost while the processor tries again; if it lasts, larger batches write less; the usual cause is a group that most events share.",
-			metric: w.ofTable("WriteThrottleEvents", sum), hits: 2, of: 3,
+			formula: filled(w.ofTable("WriteThrottleEvents", sum)), hits: 2, of: 3,
 		},
 		{
 			id: "TableReadThrottles",
 			meaning: "DynamoDB refuses reads of the table: a partition gives 3,000 read units in a second. " +
 				"Look for many cold starts of the processor, each of which reads the ledger, and for queries in a loop (scripts/query).",
-			metric: w.ofTable("ReadThrottleEvents", sum), hits: 2, of: 3,
+			formula: filled(w.ofTable("ReadThrottleEvents", sum)), hits: 2, of: 3,
 		},
 	}
 }
@@ -149,25 +149,38 @@ func archiveAlarms(s Settings, w watched) []alarm {
 				"See whether TransformErrors or TransformCalls fire, then the delivery stream's error log: the bucket, its key, the Glue table. What the stream forgets before this is mended never reaches the archive.",
 			metric: w.ofDelivery("DeliveryToS3.DataFreshness", highest), threshold: freshnessThreshold(s).Seconds(), hits: 2, of: 3,
 		},
-		// Firehose tries a call three times, then writes the batch to the error prefix (Firehose, data transformation failures).
+		// What never gets into Firehose is in none of its ages, and the stream's own age is that of its best reader.
+		{
+			id: "ArchiveDead",
+			meaning: "Records come in, and for a quarter of an hour Firehose has read none: what the stream forgets before it does never reaches the archive. " +
+				"See whether the delivery stream is active, and whether its role may still read the stream and use the key.",
+			formula: formula{"FILL(records, 0) > 0 AND FILL(read, 0) == 0", map[string]metric{
+				"records": w.ofStream("IncomingRecords", sum),
+				"read":    w.ofDelivery("DataReadFromKinesisStream.Records", sum),
+			}},
+			hits: 3, of: 4,
+		},
+		// Firehose tries a call again at once, then writes the batch to the error prefix (Firehose, data transformation
+		// failures): a batch that the function cannot take is over within one reading.
 		{
 			id: "TransformErrors",
-			meaning: "The transform function crashes or runs out of time: after three tries Firehose writes the batch below the archive's error prefix, untransformed. " +
+			meaning: "The transform function crashes or runs out of time: after " + transformRetries + " more tries Firehose writes the batch below the archive's error prefix, untransformed. " +
 				"Read the function's log.",
-			metric: w.ofTransform("Errors", sum), hits: 2, of: 3,
+			metric: w.ofTransform("Errors", sum), hits: 1, of: 1,
 		},
 		// The share of calls that succeeded. It also sees those that never reached the function.
 		{
 			id: "TransformCalls",
-			meaning: "Firehose's calls of the transform function fail: what is not transformed after three tries is written below the archive's error prefix. " +
+			meaning: "Firehose's calls of the transform function fail: what is not transformed after " + transformRetries + " more tries is written below the archive's error prefix. " +
 				"If TransformErrors fires, begin there; if not, the function is throttled, or Firehose's role may not call it.",
 			metric: w.ofDelivery("ExecuteProcessing.Success", average), threshold: 1, below: true, hits: 2, of: 3,
 		},
-		// No metric of Firehose counts what the function refuses. What is no event also comes to the failure queue; this does not.
+		// No metric of Firehose counts what the function refuses. What is no event also comes to the failure queue; this is
+		// counted, and does not.
 		{
 			id: "TransformOverflow",
 			meaning: "The rows of some events had no room in the transform function's answer: they are below the archive's error prefix, not in the table. " +
-				"Events are very short, or gzipped very well: have Firehose buffer less for the function (transformBuffer in infra/coldpath.go).",
+				"Events are very short or large, or gzipped very well: if it lasts, have Firehose buffer less for the function (transformBuffer in infra/coldpath.go).",
 			metric: w.transformed("FailuresNoRoom", sum), hits: 1, of: 1,
 		},
 	}

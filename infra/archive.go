@@ -71,6 +71,7 @@ func newBucket(stack awscdk.Stack, s Settings, key awskms.Key) awss3.Bucket {
 		props.BucketKeyEnabled = jsii.Bool(true) // one call to the key for many objects
 	}
 	bucket := awss3.NewBucket(stack, jsii.String("Archive"), props)
+	bucket.Policy().ApplyRemovalPolicy(s.removal()) // TLS only, as long as it is there
 	suppress(bucket, "AwsSolutions-S1", "Access logs need a bucket of their own, without a key of our own. Who must know who reads the archive switches on CloudTrail's data events, for all buckets of the account.")
 	return bucket
 }

@@ -15,11 +15,12 @@ import (
 	"github.com/millrace/millrace/internal/config"
 )
 
-// The transform function's size. A batch is about a thousand events: milliseconds of work and a few of its own size in
-// memory, so 256 MB is for the share of a processor that comes with it. Firehose waits five minutes at most (Firehose,
-// "Transform source data"); a batch that is not done after one has hung, and is tried again the sooner.
+// The transform function's size. A batch is a few thousand events at most: milliseconds of work, and a few times its own
+// size in memory. What needs more is a record that is made to: 64 MB of gzipped JSON, which took up to 310 MB and five
+// seconds of a whole processor. Firehose waits five minutes at most (Firehose, "Transform source data"); a batch that is
+// not done after one has hung, and is tried again the sooner.
 const (
-	transformMemory  = 256 // MB
+	transformMemory  = 512 // MB
 	transformTimeout = time.Minute
 )
 
@@ -131,10 +132,14 @@ func (c coldPath) destination(s Settings, role awsiam.Role, logs awslogs.LogStre
 		ProcessingConfiguration: c.processing(),
 		S3BackupMode:            jsii.String("Disabled"),
 	}
+	// Both are said for either format: what an update leaves out stays as it was (Firehose API, UpdateDestination). With
+	// conversion Firehose compresses nothing: Parquet does that itself.
 	if s.ArchiveFormat == Parquet {
+		destination.CompressionFormat = jsii.String("UNCOMPRESSED")
 		destination.DataFormatConversionConfiguration = c.conversion(role)
 	} else {
-		destination.CompressionFormat = jsii.String("GZIP") // with conversion Firehose takes none: Parquet compresses itself
+		destination.CompressionFormat = jsii.String("GZIP")
+		destination.DataFormatConversionConfiguration = &awskinesisfirehose.CfnDeliveryStream_DataFormatConversionConfigurationProperty{Enabled: jsii.Bool(false)}
 	}
 	return destination
 }

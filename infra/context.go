@@ -67,8 +67,9 @@ func gather(context map[string]any) (map[string]given, error) {
 		}
 	}
 	for name, value := range context {
-		// All of the CDK's keys have a colon: feature flags, aws:cdk:..., and what it has looked up.
-		if name != configKey && !strings.Contains(name, ":") {
+		// The CDK's keys have a colon (feature flags, aws:cdk:..., and what it has looked up), but for what "cdk acknowledge"
+		// writes.
+		if name != configKey && name != "acknowledged-issue-numbers" && !strings.Contains(name, ":") {
 			values[name] = givenBy(value)
 		}
 	}

@@ -144,7 +144,7 @@ func TestReadSettings_WrongValue_SaysWhatIsAllowed(t *testing.T) {
 	wantError(t, map[string]any{"shards": true}, `shards is "true" (-c or cdk.json): `+number)
 	wantError(t, map[string]any{"shards": 1.5}, `shards is "1.5" (-c or cdk.json): `+number)
 	wantError(t, map[string]any{"shards": []any{1.0}}, `shards is [1] (-c or cdk.json): `+number)
-	wantError(t, map[string]any{"stack": ""}, `stack is empty (-c or cdk.json): want a letter, then letters, digits and hyphens, at most 128 in all: CloudFormation takes no other`)
+	wantError(t, map[string]any{"stack": ""}, `stack is empty (-c or cdk.json): want a letter, then letters, digits and hyphens, at most 128 in all; not default or primary: CloudFormation takes no other, and Glue and Athena have those two already`)
 	wantError(t, inFile(t, "{\n \"shards\": {\"n\": 8}\n}", nil), `shards is {"n": 8} (prod.json:2): `+number)
 	wantError(t, inFile(t, `{"shards": null}`, nil), `shards is null (prod.json:1): `+number)
 	wantError(t, inFile(t, `{"timeout": 60}`, nil), `timeout is "60" (prod.json:1): want 1s to 15m in whole seconds: Lambda takes no other`)

@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// List prices of AWS in us-east-1, November 2026, in dollars: the pricing pages of DynamoDB, Kinesis Data Streams and Lambda.
+// List prices of AWS in us-east-1, November 2026, in dollars: the pricing pages of DynamoDB, Kinesis Data
+// Streams, Data Firehose and Lambda.
 const (
 	priceWrites        = 0.625        // a million write request units, on demand
 	priceReads         = 0.125        // a million read request units, on demand
@@ -15,6 +16,8 @@ const (
 	priceIn            = 0.08         // a GB into it
 	priceOut           = 0.04         // a GB out of it
 	priceCalls         = 0.20         // a million calls of a function
+	priceDelivery      = 0.029        // a GB that Firehose takes in, each record rounded up to 5 KB
+	priceConversion    = 0.018        // a GB of it that Firehose converts
 	priceGBSecondARM64 = 0.0000133334 // a second of a GB of memory
 	priceGBSecondX86   = 0.0000166667
 )
@@ -28,6 +31,7 @@ func costs(s Settings, w watched) []line {
 			map[string]metric{"writes": w.ofTable("ConsumedWriteCapacityUnits", sum), "reads": w.ofTable("ConsumedReadCapacityUnits", sum)},
 		}},
 		{label: "stream", formula: streamCost(s, w)},
+		{label: "archive", formula: archiveCost(s, w)},
 		{label: "processor", formula: formula{
 			fmt.Sprintf("(FILL(duration, 0) / 1000 * %s * %s + FILL(calls, 0) * %s / 1000000) * 3600 / PERIOD(duration)",
 				decimal(float64(s.Memory)/1024), decimal(pricePerGBSecond(s.Architecture)), decimal(priceCalls)),
@@ -52,6 +56,18 @@ func streamCost(s Settings, w watched) formula {
 	}
 }
 
+// archiveCost takes a record to be of up to 5 KB, for which Firehose charges 5 KB.
+func archiveCost(s Settings, w watched) formula {
+	price := priceDelivery
+	if s.ArchiveFormat == Parquet {
+		price += priceConversion
+	}
+	return formula{
+		fmt.Sprintf("FILL(read, 0) * 5120 * %s / 1073741824 * 3600 / PERIOD(read)", decimal(price)),
+		map[string]metric{"read": w.ofDelivery("DataReadFromKinesisStream.Records", sum)},
+	}
+}
+
 func pricePerGBSecond(architecture string) float64 {
 	if architecture == X86 {
 		return priceGBSecondX86
@@ -59,5 +75,5 @@ func pricePerGBSecond(architecture string) float64 {
 	return priceGBSecondARM64
 }
 
-// number writes a number without an exponent, which metric math does not read.
+// decimal writes a number without an exponent, which metric math does not read.
 func decimal(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

@@ -157,7 +157,7 @@ func archiveRow(s Settings, w watched) row {
 
 func costRow(s Settings, w watched) row {
 	text := "An estimate from AWS's list prices in us-east-1, November 2026, without free tiers. " +
-		"Left out: Firehose, the transform function, fan-out, S3, KMS, logs and alarms."
+		"Left out: the transform function, fan-out, S3, KMS, logs, traces, metrics and alarms. Records are taken to be small: up to 5 KB."
 	return row{"Cost", text, []graph{
 		{title: "US dollars an hour", unit: "$", stacked: true, lines: costs(s, w)},
 		{title: "Write and read units", lines: []line{

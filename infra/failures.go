@@ -20,6 +20,7 @@ func newFailureQueue(stack awscdk.Stack, s Settings, key awskms.Key) awssqs.Queu
 		props.Encryption, props.EncryptionMasterKey = awssqs.QueueEncryption_KMS, key
 	}
 	queue := awssqs.NewQueue(stack, jsii.String("FailureQueue"), props)
+	queue.Node().FindChild(jsii.String("Policy")).(awssqs.QueuePolicy).ApplyRemovalPolicy(s.removal()) // TLS only, as long as it is there
 	suppress(queue, "AwsSolutions-SQS3", "This is the dead-letter queue: the mapping's on-failure destination. Only an operator reads it.")
 	return queue
 }

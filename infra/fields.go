@@ -73,26 +73,26 @@ func fieldNamed(name string) *field {
 var fields = []field{
 	custom("stack", func(s *Settings) *string { return &s.Stack },
 		"name of the CloudFormation stack, which the commands take as `-stack`",
-		fmt.Sprintf("a letter, then letters, digits and hyphens, at most %d in all", maxStackName), stackName.MatchString).
-		because("CloudFormation takes no other"),
+		fmt.Sprintf("a letter, then letters, digits and hyphens, at most %d in all; not default or primary", maxStackName), validStack).
+		because("CloudFormation takes no other, and Glue and Athena have those two already"),
 	choice("architecture", func(s *Settings) *string { return &s.Architecture },
 		"instruction set of the functions; arm64 is a fifth cheaper", ARM64, X86),
 	choice("encryption", func(s *Settings) *string { return &s.Encryption },
-		"keys of what is at rest: one key of the stack's own, or each service's own key", CustomerKey, AWSKey),
+		"keys of what is at rest: one key of the stack's own, or each service's own key. Choose it once: records that are in the stream keep the key that they came under, which the functions may no longer use", CustomerKey, AWSKey),
 	toggle("keepData", func(s *Settings) *bool { return &s.KeepData },
 		"whether stream, table, failure queue, archive and key outlive the stack, and the table cannot be deleted"),
 
 	choice("capacity", func(s *Settings) *string { return &s.Capacity },
 		"the stream has a number of shards, or Kinesis chooses them", Provisioned, OnDemand),
 	number("shards", func(s *Settings) *int { return &s.Shards }, 1, maxShards,
-		"open shards of a provisioned stream when it is created; each takes 1,000 records or 1 MB a second").
+		"open shards of a provisioned stream; each takes 1,000 records or 1 MB a second. A deployment may at most double or halve them").
 		because("500 is the lowest default quota of an account"),
 	length("streamRetention", func(s *Settings) *time.Duration { return &s.StreamRetention }, minRetention, maxRetention, time.Hour,
 		"how long the stream keeps a record").because("Kinesis takes no other"),
 
 	custom("startingPosition", func(s *Settings) *string { return &s.StartingPosition },
-		"where a new mapping begins to read: at the oldest record, behind the newest, or at a time",
-		TrimHorizon+", "+Latest+", or a time in RFC 3339, as in 2026-11-23T21:00:00Z", validPosition),
+		"where a new mapping begins to read: at the oldest record, behind the newest, or at a time. CloudFormation cannot change it of a mapping that is there",
+		TrimHorizon+", "+Latest+", or a time past in RFC 3339 and whole seconds, as in 2026-11-23T21:00:00Z", validPosition),
 	number("batchSize", func(s *Settings) *int { return &s.BatchSize }, 1, maxBatch,
 		"records of an invocation, at most").because("Lambda takes no other"),
 	length("batchingWindow", func(s *Settings) *time.Duration { return &s.BatchingWindow }, time.Second, maxWindow, time.Second,
@@ -108,14 +108,14 @@ var fields = []field{
 	toggle("bisect", func(s *Settings) *bool { return &s.Bisect },
 		"whether a batch that fails as a whole is halved"),
 	toggle("fanOut", func(s *Settings) *bool { return &s.FanOut },
-		"whether the mapping reads by enhanced fan-out: throughput of its own, at a price that the synthesis says"),
+		"whether the mapping reads by enhanced fan-out: throughput of its own, at a price that the synthesis says. To switch it makes a new mapping, so give a startingPosition some minutes before: it reads again from there, and counts nothing twice"),
 
 	number("memory", func(s *Settings) *int { return &s.Memory }, minMemory, maxMemory,
 		"MB of the processor; what it remembers of the ledger takes about 150").because("Lambda takes no other"),
 	length("timeout", func(s *Settings) *time.Duration { return &s.Timeout }, time.Second, maxTimeout, time.Second,
 		"how long an invocation of the processor may take").because("Lambda takes no other"),
 	number("reservedConcurrency", func(s *Settings) *int { return &s.ReservedConcurrency }, 0, noLimitOfNumber,
-		"instances that are kept for the processor, and its most; 0 takes them as the account has them"),
+		"instances that are kept for the processor, and its most; 0 takes them as the account has them, of which 100 must stay unreserved"),
 	spans("logRetention", func(s *Settings) *time.Duration { return &s.LogRetention },
 		"how long logs are kept", daysList(logRetentions)+", or none (for ever)", validLogRetention).
 		because("CloudWatch Logs takes no other"),
@@ -125,7 +125,7 @@ var fields = []field{
 	custom("alarmEmail", func(s *Settings) *string { return &s.AlarmEmail },
 		"who is told of an alarm, once the address is confirmed", "an e-mail address, or empty (nobody)", validEmail),
 	choice("archiveFormat", func(s *Settings) *string { return &s.ArchiveFormat },
-		"objects of the archive: Parquet by Firehose's conversion, or gzipped JSON lines", Parquet, JSON),
+		"objects of the archive: Parquet by Firehose's conversion, for which it charges by the gigabyte, or gzipped JSON lines. Choose it once: the table reads one format", Parquet, JSON),
 	length("archiveInterval", func(s *Settings) *time.Duration { return &s.ArchiveInterval }, minInterval, maxInterval, time.Second,
 		"how long Firehose gathers an object, at most").because("Firehose takes no more, and less makes objects of a few rows"),
 
@@ -236,12 +236,18 @@ func length(name string, at func(*Settings) *time.Duration, low, high, unit time
 
 var stackName = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z][A-Za-z0-9-]{0,%d}$`, maxStackName-1))
 
+// validStack leaves out the names of what every account has: the stack's Glue database and Athena workgroup are named
+// after it.
+func validStack(name string) bool {
+	return stackName.MatchString(name) && !strings.EqualFold(name, "default") && !strings.EqualFold(name, "primary")
+}
+
 func validPosition(text string) bool {
 	if text == TrimHorizon || text == Latest {
 		return true
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	return err == nil && at.Unix() > 0
+	return err == nil && at.Unix() > 0 && at.Nanosecond() == 0 && at.Before(time.Now()) // Lambda refuses a time to come
 }
 
 func validLogRetention(d time.Duration) bool {

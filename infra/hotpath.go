@@ -91,6 +91,10 @@ func fanOutCost(s Settings) string {
 }
 
 func newTable(stack awscdk.Stack, s Settings, key awskms.Key) awsdynamodb.Table {
+	removal := s.removal()
+	if s.KeepData { // under deletion protection a deployment that fails could not take it back; empty, it costs nothing
+		removal = awscdk.RemovalPolicy_RETAIN
+	}
 	props := &awsdynamodb.TableProps{
 		PartitionKey:        &awsdynamodb.Attribute{Name: jsii.String("pk"), Type: awsdynamodb.AttributeType_STRING},
 		SortKey:             &awsdynamodb.Attribute{Name: jsii.String("sk"), Type: awsdynamodb.AttributeType_STRING},
@@ -101,7 +105,7 @@ func newTable(stack awscdk.Stack, s Settings, key awskms.Key) awsdynamodb.Table 
 		},
 		DeletionProtection: jsii.Bool(s.KeepData),
 		Encryption:         awsdynamodb.TableEncryption_DEFAULT, // a key that DynamoDB owns
-		RemovalPolicy:      s.removal(),
+		RemovalPolicy:      removal,
 	}
 	if key != nil {
 		props.Encryption, props.EncryptionKey = awsdynamodb.TableEncryption_CUSTOMER_MANAGED, key

@@ -32,7 +32,7 @@ func leanSettings() Settings {
 func richSettings() Settings {
 	s := DefaultSettings()
 	s.Shards, s.ParallelizationFactor, s.ReservedConcurrency = 3, 5, 15
-	s.StartingPosition, s.RecordAge = "2026-11-23T21:00:00+01:00", 10*time.Hour
+	s.StartingPosition, s.RecordAge = "2026-01-23T21:00:00+01:00", 10*time.Hour
 	s.Memory, s.Timeout, s.LogRetention = 1024, 2*time.Minute, 731*24*time.Hour
 	s.FanOut, s.FailuresTo, s.AlarmEmail = true, ToTopic, address
 	s.Processor.Bits = 2
@@ -141,7 +141,7 @@ func TestMapping_Settings_AreFollowed(t *testing.T) {
 	)
 	rich(t).check(t,
 		property{"Mapping", "StartingPosition", "AT_TIMESTAMP"},
-		property{"Mapping", "StartingPositionTimestamp", 1795464000.0}, // 20:00 UTC
+		property{"Mapping", "StartingPositionTimestamp", 1769198400.0}, // 20:00 UTC
 		property{"Mapping", "ParallelizationFactor", 5.0},
 		property{"Mapping", "MaximumRecordAgeInSeconds", 36000.0},
 	)

@@ -23,7 +23,8 @@ npx aws-cdk@2.1148.1 deploy -c config=prod.json -c shards=8
 ` + "```" + `
 
 ` + "`prod.json`" + ` is one object, as in ` + "`" + `{"shards": 4, "streamRetention": "7d", "horizon": "22d"}` + "`" + `. A key beside the file wins over the
-file, and ` + "`-c`" + ` wins over ` + "`cdk.json`" + `. What is wrong is an error of the synthesis that names each setting, its value,
+file, and ` + "`-c`" + ` wins over ` + "`cdk.json`" + `. Nothing is remembered: what one deployment is given and the next is not has its
+default again, so keep what is not default in a file. What is wrong is an error of the synthesis that names each setting, its value,
 where it is from, and what is allowed. A length of time is whole days as in ` + "`21d`" + `, or hours, minutes and seconds as in
 ` + "`36h`, `1h30m`, `10s`" + `.
 

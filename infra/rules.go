@@ -29,9 +29,10 @@ func (r rule) want(s Settings) string {
 var rules = []rule{
 	{
 		fields: []string{"recordAge", "streamRetention"},
-		says:   "recordAge shorter than streamRetention",
-		why:    "a record that Lambda gives up is read back from the stream",
-		holds:  func(s Settings) bool { return s.RecordAge < s.StreamRetention },
+		says:   "recordAge at most nine tenths of streamRetention",
+		least:  func(s Settings) string { return "at most " + config.Span(s.StreamRetention/10*9).String() },
+		why:    "a record that Lambda gives up is read back from the stream, and somebody has to come and do it",
+		holds:  func(s Settings) bool { return s.RecordAge <= s.StreamRetention/10*9 },
 	},
 	{
 		fields: []string{"batchingWindow", "recordAge"},

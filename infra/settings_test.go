@@ -78,14 +78,14 @@ func TestFields_Default_SurvivesItsText(t *testing.T) {
 func TestFields_AtItsBound_IsTakenAndBeyondIsNot(t *testing.T) {
 	long := "S" + strings.Repeat("-", maxStackName-1)
 	for name, texts := range map[string]struct{ taken, refused []string }{
-		"stack":                 {[]string{"a", "Prod-2", long}, []string{"", "2nd", "a_b", long + "-"}},
+		"stack":                 {[]string{"a", "Prod-2", long}, []string{"", "2nd", "a_b", long + "-", "default", "Primary"}},
 		"architecture":          {[]string{"arm64", "x86_64"}, []string{"", "amd64"}},
 		"encryption":            {[]string{"customer", "aws"}, []string{"none"}},
 		"keepData":              {nil, []string{"yes", "", "TRUE", "1"}},
 		"capacity":              {[]string{"provisioned", "on-demand"}, []string{"ON_DEMAND"}},
 		"shards":                {[]string{"1", "500"}, []string{"0", "501", "two", "1.5", "", "-1"}},
 		"streamRetention":       {[]string{"24h", "1d", "365d"}, []string{"23h", "24h1m", "8761h", "none", "24"}},
-		"startingPosition":      {[]string{"TRIM_HORIZON", "LATEST", "2026-11-23T21:00:00Z", "2026-11-23T21:00:00.5+01:00"}, []string{"latest", "", "2026-11-23", "1969-07-20T20:17:00Z"}},
+		"startingPosition":      {[]string{"TRIM_HORIZON", "LATEST", "2026-01-23T21:00:00Z", "2026-01-23T21:00:00+01:00"}, []string{"2026-01-23T21:00:00.5Z", "2999-01-01T00:00:00Z", "latest", "", "2026-11-23", "1969-07-20T20:17:00Z"}},
 		"batchSize":             {[]string{"1", "10000"}, []string{"0", "10001"}},
 		"batchingWindow":        {[]string{"none", "1s", "5m"}, []string{"500ms", "5m1s", "0", "0s"}},
 		"parallelizationFactor": {[]string{"1", "10"}, []string{"0", "11"}},
@@ -135,9 +135,9 @@ func TestRules_EachOne_IsHeldAtItsBound(t *testing.T) {
 		breaks func(*Settings)
 	}{
 		{
-			"recordAge is 1d, streamRetention is 1d: ",
-			func(s *Settings) { s.RecordAge = day - time.Second },
-			func(s *Settings) { s.RecordAge = day },
+			"recordAge is 21h36m1s, streamRetention is 1d: want recordAge at most nine tenths of streamRetention, here at most 21h36m: ",
+			func(s *Settings) { s.RecordAge = day / 10 * 9 },
+			func(s *Settings) { s.RecordAge = day/10*9 + time.Second },
 		},
 		{
 			"batchingWindow is 2m, recordAge is 2m: ",

@@ -21,6 +21,7 @@ func newStack(app awscdk.App, s Settings, codeFolder string) awscdk.Stack {
 	key := newKey(stack, s)
 	hot := newHotPath(stack, s, key, filepath.Join(codeFolder, "processor"))
 	cold := newColdPath(stack, s, key, hot.stream, filepath.Join(codeFolder, "transform"))
+	cold.delivery.AddResourceDependency(hot.mapping, jsii.String("by then the role of Firehose is known everywhere; Firehose tries it once"))
 	w := watched{
 		stream:    hot.stream.StreamName(),
 		table:     hot.table.TableName(),
@@ -100,10 +101,11 @@ func newKey(stack awscdk.Stack, s Settings) awskms.Key {
 	return key
 }
 
-// removal is what becomes of the data when the stack, or a resource of it, is deleted.
+// removal is what becomes of the data when the stack, or a resource of it, is deleted. A first deployment that fails takes
+// back what it has made: there is no data yet, and it would be paid for.
 func (s Settings) removal() awscdk.RemovalPolicy {
 	if s.KeepData {
-		return awscdk.RemovalPolicy_RETAIN
+		return awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
 	}
 	return awscdk.RemovalPolicy_DESTROY
 }

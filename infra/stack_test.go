@@ -102,9 +102,13 @@ func TestStack_AtRest_IsEncryptedWithTheKey(t *testing.T) {
 
 func TestStack_DeletedStack_KeepsTheData(t *testing.T) {
 	s := synth(t)
-	for _, id := range []string{"Key", "Stream", "Table", "FailureQueue", "Archive"} {
-		if got := s.Resources[id].DeletionPolicy; got != "Retain" {
-			t.Errorf("%s: deletion policy is %q", id, got)
+	for id, want := range map[string]string{
+		"Table": "Retain", // it could not be taken back by a first deployment that fails: it is protected
+		"Key":   "RetainExceptOnCreate", "Stream": "RetainExceptOnCreate", "Archive": "RetainExceptOnCreate", "ArchivePolicy": "RetainExceptOnCreate",
+		"FailureQueue": "RetainExceptOnCreate", "FailureQueuePolicy": "RetainExceptOnCreate",
+	} {
+		if r := s.Resources[id]; r.DeletionPolicy != want || r.UpdateReplacePolicy != "Retain" {
+			t.Errorf("%s: deletion policy is %q, when replaced %q", id, r.DeletionPolicy, r.UpdateReplacePolicy)
 		}
 	}
 	table := s.properties(t, "Table")

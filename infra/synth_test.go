@@ -29,9 +29,11 @@ type synthesis struct {
 }
 
 type resource struct {
-	Type           string
-	Properties     map[string]any
-	DeletionPolicy string
+	Type                string
+	Properties          map[string]any
+	DependsOn           any
+	DeletionPolicy      string
+	UpdateReplacePolicy string
 }
 
 // synth gives the shared synthesis of the default settings.

@@ -81,6 +81,9 @@ type formula struct {
 	of   map[string]metric
 }
 
+// filled is nought where a metric has no data.
+func filled(m metric) formula { return formula{"FILL(m, 0)", map[string]metric{"m": m}} }
+
 // ids are those of the metrics, in order.
 func (f formula) ids() []string { return slices.Sorted(maps.Keys(f.of)) }
 
