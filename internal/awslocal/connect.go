@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/internal/awslocal/esm"
 	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
+	"github.com/millrace/millrace/internal/awslocal/sqs"
 )
 
 // source is a Kinesis stream as a mapping reads it: in the process, without limits and without polling.
@@ -71,3 +72,9 @@ func (i invoker) Invoke(ctx context.Context, in esm.Invocation) (esm.Answer, err
 	a, err := i.lambda.Invoke(ctx, i.function, lambda.Invocation{RequestID: in.RequestID, Payload: in.Payload})
 	return esm.Answer(a), err
 }
+
+// destination takes failure documents to the service that their ARN names.
+type destination struct{ sqs *sqs.Service }
+
+// Send delivers one document.
+func (d destination) Send(arn, _, body string) error { return d.sqs.Send(arn, body) }

@@ -36,7 +36,7 @@ const (
 // Config is what may be set of a mapping. The fields are named, and counted, as in CreateEventSourceMapping. The zero
 // value is not valid: start from DefaultConfig.
 type Config struct {
-	EventSourceARN string // of the stream
+	EventSourceARN string // of the stream, or of one of its fan-out consumers
 	FunctionARN    string // as configured, with its qualifier if it has one
 	RoleARN        string // the function's execution role, which the event names as invokeIdentityArn
 
@@ -51,7 +51,10 @@ type Config struct {
 	MaximumRecordAgeInSeconds      int // 60 to 604,800; -1: the stream's retention
 	BisectBatchOnFunctionError     bool
 	FunctionResponseTypes          []string // ReportBatchItemFailures or nothing
-	OnFailure                      string   // ARN of the SQS queue for failure documents; "" is none
+	OnFailure                      string   // ARN of the SQS queue, SNS topic or S3 bucket for failure documents; "" is none
+	Filters                        []string // patterns of which a record must match one; none lets all pass
+	Metrics                        []string // EventCount or nothing
+	TumblingWindowInSeconds        int      // 0: tumbling windows are not implemented
 }
 
 // DefaultConfig gives what AWS assumes for everything that is not required.
@@ -80,6 +83,9 @@ func (c *Config) Validate() error {
 	}
 	if timed := !c.StartingPositionTimestamp.IsZero(); timed != (c.StartingPosition == AtTimestamp) {
 		return invalid("StartingPositionTimestamp must be given with the starting position AT_TIMESTAMP, and with no other.")
+	}
+	if c.TumblingWindowInSeconds != 0 {
+		return wire.Unimplemented("tumbling windows")
 	}
 	if err := c.checkSource(); err != nil {
 		return err

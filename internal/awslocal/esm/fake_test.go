@@ -293,7 +293,7 @@ type queue struct {
 	fail error
 }
 
-func (q *queue) Send(arn, body string) error {
+func (q *queue) Send(arn, _, body string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if arn != queueARN {

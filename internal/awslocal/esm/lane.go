@@ -148,7 +148,7 @@ func (l *lane) discard(ctx context.Context, id string, s step, gone []Record) bo
 	if sh.cfg.OnFailure == "" {
 		return true
 	}
-	err := sh.destination.Send(sh.cfg.OnFailure, document(sh.cfg, sh.id, id, s, gone, time.Now()))
+	err := sh.destination.Send(sh.cfg.OnFailure, "", document(sh.cfg, sh.id, id, s, gone, time.Now()))
 	if ctx.Err() != nil {
 		return false
 	}

@@ -18,6 +18,8 @@ type Shard struct {
 	ID             string
 	Parent         string
 	AdjacentParent string // the second parent, of a merge
+	// First and Last bound the hash keys of the shard's records, both included: MD5's 16 bytes, big endian.
+	First, Last [16]byte
 }
 
 // PositionType says where reading starts; the values are the ones of the Kinesis API.
@@ -80,8 +82,8 @@ type Invoker interface {
 	Invoke(ctx context.Context, in Invocation) (Answer, error)
 }
 
-// Destination takes failure documents: body goes to the queue of that ARN, without waiting. It must be safe for
-// concurrent use.
+// Destination takes failure documents: body goes to the queue, the topic or, as the object key, into the bucket of that
+// ARN, without waiting. key is "" for what is no bucket. It must be safe for concurrent use.
 type Destination interface {
-	Send(arn, body string) error
+	Send(arn, key, body string) error
 }

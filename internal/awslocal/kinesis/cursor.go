@@ -31,6 +31,8 @@ type Shard struct {
 	ID             string
 	Parent         string // of a split or merge; "" without
 	AdjacentParent string // the second parent of a merge; "" without
+	// First and Last bound the hash keys of the shard's records, both included: MD5's 16 bytes, big endian.
+	First, Last [16]byte
 }
 
 // Record is one record of a shard. Its memory is the shard's: Data must not be changed.
@@ -50,7 +52,7 @@ func (s *Service) Shards(stream string) ([]Shard, error) {
 	}
 	var out []Shard
 	for _, sh := range st.visible() {
-		out = append(out, Shard{sh.id, sh.parent, sh.adjacent})
+		out = append(out, Shard{sh.id, sh.parent, sh.adjacent, sh.keys.lo.bytes(), sh.keys.hi.bytes()})
 	}
 	return out, nil
 }

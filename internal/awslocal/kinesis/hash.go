@@ -17,6 +17,12 @@ func hashOf(key []byte) hash {
 	return hash{binary.BigEndian.Uint64(sum[:8]), binary.BigEndian.Uint64(sum[8:])}
 }
 
+func (h hash) bytes() (b [16]byte) {
+	binary.BigEndian.PutUint64(b[:8], h.hi)
+	binary.BigEndian.PutUint64(b[8:], h.lo)
+	return b
+}
+
 func (h hash) less(o hash) bool { return h.hi < o.hi || h.hi == o.hi && h.lo < o.lo }
 
 // maxHashDigits is what ExplicitHashKey's pattern, 0|([1-9]\d{0,38}), lets through: more than 128 bits hold.
