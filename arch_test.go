@@ -36,7 +36,7 @@ var rules = []rule{
 	{"internal/payload", nil, []string{jsonModule}},
 	{"internal/direct", nil, []string{jsonModule}},
 	{"internal/record", []string{"internal/cloudevent", "internal/kpl"}, nil},
-	{"internal/processor", []string{"internal/cloudevent", "internal/meter", "internal/record"}, nil},
+	{"internal/processor", []string{"internal/cloudevent", "internal/direct", "internal/meter", "internal/record"}, nil},
 	{"internal/ledger", []string{"internal/meter", "internal/cloudevent"}, []string{service + "dynamodb/...", "github.com/aws/aws-sdk-go-v2/aws", smithy, sync}},
 	{"internal/failure", nil, []string{service + "sqs/...", "github.com/aws/aws-sdk-go-v2/aws", jsonModule, sync}},
 	{"internal/stream", nil, []string{service + "kinesis/...", "github.com/aws/aws-sdk-go-v2/aws/...", smithy}},
