@@ -38,6 +38,7 @@ type gate struct {
 const (
 	opTransact = "TransactWriteItems"
 	opPut      = "PutItem"
+	opDelete   = "DeleteItem"
 	opQuery    = "Query"
 	opGet      = "BatchGetItem"
 )
@@ -64,6 +65,11 @@ func (g *gate) pass(ctx context.Context, op string, apply func() error) error {
 
 func (g *gate) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (out *dynamodb.PutItemOutput, err error) {
 	err = g.pass(ctx, opPut, func() error { out, err = g.store.PutItem(ctx, in); return err })
+	return out, err
+}
+
+func (g *gate) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (out *dynamodb.DeleteItemOutput, err error) {
+	err = g.pass(ctx, opDelete, func() error { out, err = g.store.DeleteItem(ctx, in); return err })
 	return out, err
 }
 
