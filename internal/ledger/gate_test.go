@@ -49,6 +49,13 @@ func newGate(s *store) *gate {
 	return &gate{store: s, on: map[string]hook{}, calls: map[string]int{}}
 }
 
+// onAll decides for all operations.
+func (g *gate) onAll(h hook) {
+	for _, op := range []string{opTransact, opPut, opDelete, opQuery, opGet} {
+		g.on[op] = h
+	}
+}
+
 func (g *gate) pass(ctx context.Context, op string, apply func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -256,7 +263,7 @@ func totalOf(t testing.TB, db Reader, set string, m *meter.Meter) (total meter.A
 	t.Helper()
 	ctx := context.Background()
 	r, err := OpenMeters(ctx, db, "table", set)
-	if errors.Is(err, ErrEmpty) {
+	if errors.Is(err, ErrEmpty) || errors.Is(err, ErrNoSet) {
 		return total
 	}
 	if err != nil {

@@ -1,0 +1,251 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/millrace/millrace/internal/awslocal/fault"
+	"github.com/millrace/millrace/internal/meter"
+)
+
+const twoMeters = `{"meters":[
+	{"name":"m","type":"t","by":["subject"],"window":"1h","measures":{"v":"data.v"}},
+	{"name":"gone","type":"t","window":"15m"}]}`
+
+// threeSets fills the live set and two others with events of several epochs, windows and groups, the set again with a
+// meter that is not declared any more.
+func threeSets(t testing.TB, db DB) (m *meter.Meter, old []meter.Effect) {
+	t.Helper()
+	set := metersOf(t, twoMeters)
+	m = set.Meters[0]
+	es := scattered(m, 6)
+	for _, e := range es {
+		gone := set.Meters[1]
+		e.Deltas = append(slices.Clone(e.Deltas), meter.Delta{Meter: gone, Start: gone.Start(e.ID.Time).Unix(), Group: gone.Groups(nil)[0]})
+		old = append(old, e)
+	}
+	l := ledgerAt(db)
+	fill(t, l, LiveSet, es, "CCCCCC")
+	fill(t, l, "april", es, "CCCCCC")
+	fill(t, l, again, old, "CCCCCC")
+	return m, old
+}
+
+// wantDropped demands that nothing of a set is left, and all of the others.
+func wantDropped(t testing.TB, s *store, before map[string]item, set string) {
+	t.Helper()
+	after := s.snapshot()
+	for k := range before {
+		if is := after[k] != nil; is == isOf(k, set) {
+			t.Errorf("item %s is there: %t", k, is)
+		}
+	}
+}
+
+func TestDrop_Set_LeavesNothingOfItAndAllOfTheOthers(t *testing.T) {
+	s := newStore()
+	_, old := threeSets(t, s)
+	before := s.snapshot()
+	deleted := 0
+	if err := Drop(t.Context(), s, "table", again, func(n int) { deleted += n }); err != nil {
+		t.Fatal(err)
+	}
+	wantDropped(t, s, before, again)
+	of := 0
+	for k := range before {
+		if isOf(k, again) && !strings.HasPrefix(k, setsPK) && !strings.HasPrefix(k, "set#") {
+			of++
+		}
+	}
+	if deleted != of || of < 6+6+6+6 { // logs, aggregates of two meters, windows
+		t.Errorf("%d items were told, of %d", deleted, of)
+	}
+	fill(t, ledgerAt(s), again, old, "CCCCCC")
+}
+
+func TestDrop_Live_IsRefused(t *testing.T) {
+	s := newStore()
+	threeSets(t, s)
+	before := s.snapshot()
+	if err := Drop(t.Context(), s, "table", LiveSet, nil); !errors.Is(err, errDropLive) {
+		t.Errorf("error %v", err)
+	}
+	if diff := cmp.Diff(len(before), len(s.snapshot())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A drop is killed at each of its calls, before and after: until it is run to its end nobody reads or fills the set, and
+// then nothing of it is left.
+func TestDrop_KilledAtEachCall_GoesOnWhenItIsRunAgain(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		calls := 0
+		for at, more := 1, true; more; at++ {
+			s := newStore()
+			m, old := threeSets(t, s)
+			before := s.snapshot()
+			more = killDrop(t, s, at, after)
+			wantWholeOrUnreadable(t, s, m, old)
+			if err := Drop(t.Context(), s, "table", again, nil); err != nil && !errors.Is(err, ErrNoSet) {
+				t.Fatal(err)
+			}
+			wantDropped(t, s, before, again)
+			calls = at
+			if t.Failed() {
+				t.Fatalf("at call %d, after it: %t", at, after)
+			}
+		}
+		if calls < 50 {
+			t.Errorf("only %d calls were met", calls)
+		}
+	}
+}
+
+// killDrop runs a drop whose process dies at one of its calls. false: it has not so many.
+func killDrop(t *testing.T, s *store, at int, after bool) bool {
+	ctx, die := context.WithCancel(t.Context())
+	defer die()
+	g := newGate(s)
+	var mu sync.Mutex
+	n := 0
+	g.onAll(func(ctx context.Context, _ int, apply func() error) error {
+		mu.Lock()
+		defer mu.Unlock() // one call after the other, none after the last
+		n++
+		switch {
+		case ctx.Err() != nil || n > at:
+			return context.Canceled
+		case n < at:
+			return apply()
+		}
+		die()
+		if after {
+			_ = apply()
+		}
+		return context.Canceled
+	})
+	err := Drop(ctx, g, "table", again, nil)
+	return err != nil
+}
+
+func wantWholeOrUnreadable(t *testing.T, s *store, m *meter.Meter, old []meter.Effect) {
+	t.Helper()
+	_, err := OpenMeters(t.Context(), s, "table", again)
+	switch {
+	case errors.Is(err, ErrNoSet):
+	case errors.Is(err, errDropping):
+		if _, err := hand(t.Context(), ledgerAt(s), again, shardA, old); !errors.Is(err, errDropping) {
+			t.Errorf("counting into it: %v", err)
+		}
+	case err != nil:
+		t.Error(err)
+	default:
+		if total := totalOf(t, s, again, m); total.Count != 6 {
+			t.Errorf("a reader finds %d of 6", total.Count)
+		}
+	}
+}
+
+// An instance that has been warm since before a drop must not take what it remembers for what is there.
+func TestDrop_ThenBegunAnew_WarmInstanceForgetsWhatItKnew(t *testing.T) {
+	m, s := firstMeter(t), newStore()
+	warm, es := ledgerAt(s), effects(m, 0, 4, fewGroups)
+	fill(t, warm, again, es, "CCCC")
+	for range 2 {
+		if err := Drop(t.Context(), s, "table", again, nil); err != nil {
+			t.Fatal(err)
+		}
+		fill(t, warm, again, es[:2], "CC")
+		fill(t, ledgerAt(s), again, es, "==CC")
+		if total := totalOf(t, s, again, m); total.Count != 4 {
+			t.Errorf("%d are counted", total.Count)
+		}
+	}
+}
+
+// An invocation is under way while its set is dropped, and begun anew by another: what it writes then is of the old
+// beginning, and the new one is as if it had not been.
+func TestDrop_WhileAnInvocationIsUnderWay_TheSetBegunAnewIsNotTouched(t *testing.T) {
+	m, s := firstMeter(t), newStore()
+	es := effects(m, 0, 4, fewGroups)
+	fill(t, ledgerAt(s), again, es[:1], "C")
+	g := newGate(s)
+	g.on[opTransact] = first(func() {
+		if err := Drop(t.Context(), s, "table", again, nil); err != nil {
+			t.Error(err)
+		}
+		fill(t, ledgerAt(s), again, es[2:], "CC")
+	})
+	fill(t, ledgerAt(g), again, es, "=CCC")
+	if total := totalOf(t, s, again, m); total.Count != 2 {
+		t.Errorf("%d are counted in the new set", total.Count)
+	}
+	fill(t, ledgerAt(s), again, es, "CC==")
+	if total := totalOf(t, s, again, m); total.Count != 4 || total.Stats[0].Sum != meter.DecimalOf(15) {
+		t.Errorf("%d are counted, %v", total.Count, total.Stats)
+	}
+}
+
+// A log, an aggregate and a window are in the index before they are there, and so whatever crashes is found.
+func TestDrop_AfterACrashOfTheWriterAtAnyCall_FindsAllItWrote(t *testing.T) {
+	for at, more := 1, true; more; at++ {
+		s := newStore()
+		m := firstMeter(t)
+		fill(t, ledgerAt(s), LiveSet, scattered(m, 3), "CCC")
+		before := s.snapshot()
+		n := 0
+		g := newGate(s)
+		g.onAll(func(_ context.Context, _ int, apply func() error) error {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if n++; n > at {
+				return context.Canceled
+			}
+			return apply()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, _ = hand(ctx, ledgerAt(g), again, shardA, scattered(m, 3))
+		cancel()
+		more = n > at
+		if err := Drop(t.Context(), s, "table", again, nil); err != nil && !errors.Is(err, ErrNoSet) {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(s.snapshot()))); diff != "" {
+			t.Fatalf("after a crash at call %d: %s", at, diff)
+		}
+	}
+}
+
+func TestWire_Drop_OverManyPagesAndFaults_LeavesNothing(t *testing.T) {
+	dial, _ := localTable(t, nil,
+		dynamoDB(opQuery, fault.Partial, 0.5, 0), dynamoDB(opDelete, fault.Throttle, 1, 3), dynamoDB(opDelete, fault.DropAfter, 1, 3),
+	)
+	db := dial(retrying(1))
+	m, old := threeSets(t, db)
+	for try := 0; ; try++ {
+		err := Drop(t.Context(), db, "table", again, nil)
+		if err == nil {
+			break
+		}
+		if try == 10 {
+			t.Fatal(err)
+		}
+	}
+	if names, err := Sets(t.Context(), db, "table"); err != nil || strings.Join(names, " ") != "april live" {
+		t.Errorf("sets %v, %v", names, err)
+	}
+	for _, set := range []string{LiveSet, "april"} {
+		if total := totalOf(t, db, set, m); total.Count != 6 {
+			t.Errorf("set %s holds %d", set, total.Count)
+		}
+	}
+	fill(t, ledgerAt(db), again, old, "CCCCCC")
+}
