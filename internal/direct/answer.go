@@ -10,9 +10,10 @@ import (
 )
 
 // Answer writes the answer to a call of so many records, at most MaxAnswer bytes. The results are those of all its user
-// records, in order; a record that is an empty aggregate has none. There is room for the results of any 6 MB of events
-// (the smallest is of 83 bytes), but perhaps not for those of an aggregate of millions of empty user records: then the
-// answer tells of the records before it, and Results gives the rest as unsettled.
+// records, in order; a record that is an empty aggregate has none. There is room for the results of 6 MB of events that
+// count, packed as they may be, when they have 90 bytes or more on the average (the shortest that is one has 83). Where
+// there is not, as for an aggregate of a million empty user records, the answer tells of the records before, and Results
+// gives the rest as unsettled.
 func Answer(records int, results []Result) []byte {
 	p := planAnswer(records, results)
 	out := make([]byte, 0, p.size+p.reasons*64)

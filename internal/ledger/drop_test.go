@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -196,32 +197,44 @@ func TestDrop_WhileAnInvocationIsUnderWay_TheSetBegunAnewIsNotTouched(t *testing
 
 // A log, an aggregate and a window are in the index before they are there, and so whatever crashes is found.
 func TestDrop_AfterACrashOfTheWriterAtAnyCall_FindsAllItWrote(t *testing.T) {
+	calls := 0
 	for at, more := 1, true; more; at++ {
-		s := newStore()
-		m := firstMeter(t)
-		fill(t, ledgerAt(s), LiveSet, scattered(m, 3), "CCC")
-		before := s.snapshot()
-		n := 0
-		g := newGate(s)
-		g.onAll(func(_ context.Context, _ int, apply func() error) error {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			if n++; n > at {
-				return context.Canceled
+		synctest.Test(t, func(t *testing.T) {
+			s, m := newStore(), firstMeter(t)
+			fill(t, ledgerAt(s), LiveSet, scattered(m, 3), "CCC")
+			before := s.snapshot()
+			more = crashAfter(t, s, at, scattered(m, 3))
+			if err := Drop(t.Context(), s, "table", again, nil); err != nil && !errors.Is(err, ErrNoSet) {
+				t.Fatal(err)
 			}
-			return apply()
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(s.snapshot()))); diff != "" {
+				t.Fatalf("after a crash at call %d: %s", at, diff)
+			}
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		_, _ = hand(ctx, ledgerAt(g), again, shardA, scattered(m, 3))
-		cancel()
-		more = n > at
-		if err := Drop(t.Context(), s, "table", again, nil); err != nil && !errors.Is(err, ErrNoSet) {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(s.snapshot()))); diff != "" {
-			t.Fatalf("after a crash at call %d: %s", at, diff)
-		}
+		calls = at
 	}
+	if calls < 15 {
+		t.Errorf("only %d calls were met", calls)
+	}
+}
+
+// crashAfter runs a writer whose process dies when so many calls were applied. false: it makes no more.
+func crashAfter(t *testing.T, s *store, calls int, es []meter.Effect) bool {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	g := newGate(s)
+	var mu sync.Mutex
+	n := 0
+	g.onAll(func(_ context.Context, _ int, apply func() error) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if n++; n > calls {
+			return context.Canceled
+		}
+		return apply()
+	})
+	_, _ = hand(ctx, ledgerAt(g), again, shardA, es)
+	return n > calls
 }
 
 func TestWire_Drop_OverManyPagesAndFaults_LeavesNothing(t *testing.T) {
