@@ -180,7 +180,7 @@ func (c *Call) Results(payload []byte) ([]Result, error) {
 
 // check holds a result against the call, and against the one before it.
 func (c *Call) check(r Result, before []Result, told int) error {
-	if r.Record < 0 || r.Record >= told || r.SequenceNumber != c.sequences[r.Record] {
+	if r.Record < 0 || r.Record >= told || r.Sub < 0 || r.SequenceNumber != c.sequences[r.Record] {
 		return fmt.Errorf("record %d with sequence number %q was not asked about", r.Record, r.SequenceNumber)
 	}
 	if n := len(before); n > 0 && (r.Record < before[n-1].Record || r.Record == before[n-1].Record && r.Sub <= before[n-1].Sub) {
