@@ -93,20 +93,18 @@ func (r *ShardReader) Next(ctx context.Context) (Page, error) {
 	return page, nil
 }
 
-// call makes one call of GetRecords. An iterator that has expired, as it does after five minutes, costs another one at
-// once.
+// call makes one call of GetRecords. An iterator that has expired, as it does after five minutes, is let go: the next
+// call gets another.
 func (r *ShardReader) call(ctx context.Context) (*kinesis.GetRecordsOutput, error) {
-	for renewed := false; ; renewed = true {
-		if err := r.open(ctx); err != nil {
-			return nil, err
-		}
-		out, err := r.api.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: r.iterator, Limit: &r.limit}, once)
-		var expired *types.ExpiredIteratorException
-		if !errors.As(err, &expired) || renewed {
-			return out, explain(err)
-		}
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
+	out, err := r.api.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: r.iterator, Limit: &r.limit}, once)
+	var expired *types.ExpiredIteratorException
+	if errors.As(err, &expired) {
 		r.iterator = nil
 	}
+	return out, explain(err)
 }
 
 // open gets an iterator, unless there is one.
