@@ -24,7 +24,8 @@ var (
 )
 
 // isTransient tells errors of a whole request after which the same request may well be taken: what the SDK would
-// retry, every answer that was lost, and an iterator that its reader renews. Anything else (no such stream, not allowed, no credentials) would fail again.
+// retry, every answer that was lost, and an iterator that its reader renews. Anything else (no such stream, not allowed,
+// no credentials) would fail again.
 func isTransient(err error) bool {
 	var unreadable *smithy.DeserializationError
 	var kms *types.KMSThrottlingException // the SDK's list does not have it

@@ -56,7 +56,7 @@ type FanOutReader struct {
 	current  Subscription
 	cancel   context.CancelFunc // of the current subscription
 	next     time.Time          // when the next subscription may be made
-	failing  time.Time          // since when nothing has come
+	patience patience           // with what has come instead of events
 	ended    bool
 }
 
@@ -82,36 +82,22 @@ func (r *FanOutReader) Next(ctx context.Context) (Page, error) {
 			return Page{}, context.Cause(ctx)
 		}
 		if event != nil {
-			r.failing = time.Time{}
+			r.patience = patience{}
 			return r.page(event, retries), nil
 		}
 		r.Close()
 		if err == nil {
 			continue // its time was over
 		}
-		if err := r.bear(err); err != nil {
-			return Page{}, fmt.Errorf("read shard %s by fan-out: %w", r.shard, err)
+		if !isTransient(err) && !isTaken(err) || r.patience.ends(err) {
+			return Page{}, fmt.Errorf("read shard %s by fan-out: %w", r.shard, explain(err))
 		}
 		retries++
-		if at := time.Now().Add(backoff(int32(min(retries, 16)))); at.After(r.next) {
+		if at := time.Now().Add(pauseAfter(retries)); at.After(r.next) {
 			r.next = at
 		}
 	}
 	return Page{End: true}, nil
-}
-
-// bear gives an error back that will not pass, or has not for too long.
-func (r *FanOutReader) bear(err error) error {
-	if !isTransient(err) && !isTaken(err) {
-		return explain(err)
-	}
-	if r.failing.IsZero() {
-		r.failing = time.Now()
-	}
-	if time.Since(r.failing) >= readPatience && !isThrottle(err) {
-		return err
-	}
-	return nil
 }
 
 // isTaken tells that the consumer's last subscription to the shard is too young for another one, or that another reader
