@@ -85,10 +85,11 @@ func (w *response) Write(b []byte) (int, error) {
 func inBubble(t *testing.T, opt kinesis.Options, shards int32, rules ...fault.Rule) (*sdk.Client, *fault.Injector) {
 	faults := fault.New(1, rules...)
 	api := sdk.New(sdk.Options{
-		BaseEndpoint: aws.String("http://kinesis"),
-		Region:       "us-east-1",
-		Credentials:  credentials.NewStaticCredentialsProvider("k", "k", ""),
-		HTTPClient:   direct{wire.NewServer(faults, nil, kinesis.New(opt).Wire())},
+		BaseEndpoint:     aws.String("http://kinesis"),
+		Region:           "us-east-1",
+		Credentials:      credentials.NewStaticCredentialsProvider("k", "k", ""),
+		RetryMaxAttempts: 20, // of the tests' own calls
+		HTTPClient:       direct{wire.NewServer(faults, nil, kinesis.New(opt).Wire())},
 	})
 	if _, err := api.CreateStream(t.Context(), &sdk.CreateStreamInput{StreamName: aws.String("s"), ShardCount: &shards}); err != nil {
 		t.Fatal(err)

@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	// maxSubscription is how long a subscription lasts, from SubscribeToShard in the API reference; silence is how long
-	// one may give nothing. Kinesis sends an event, without records if need be, about every five seconds.
+	// maxSubscription is how long a subscription lasts, from SubscribeToShard in the API reference.
 	maxSubscription = 5 * time.Minute
-	maxSilence      = 30 * time.Second
+	// maxSilence is after which time without any event a subscription is taken for lost: Kinesis sends events without
+	// records too. It is that of Amazon's client library (FanOutRecordsPublisher in awslabs/amazon-kinesis-client).
+	maxSilence = 35 * time.Second
 	// subscribeInterval is between two subscriptions of a consumer to one shard: one a second is allowed, and within five
 	// seconds of the last success ResourceInUseException is the answer (API reference).
 	subscribeInterval = 5 * time.Second

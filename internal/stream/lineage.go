@@ -76,6 +76,10 @@ func (l *Lineage) AddDescendants(shards ...Shard) (found bool) {
 
 func (l *Lineage) knows(id string) bool { return l.shards[id] != nil }
 
+func (l *Lineage) lacksParent(s Shard) bool {
+	return slices.ContainsFunc(s.Parents, func(parent string) bool { return !l.knows(parent) })
+}
+
 // Next gives the shards that may be read from now on, in the order of their ids: each is given once.
 func (l *Lineage) Next() (ready []Shard) {
 	for _, s := range l.shards {

@@ -19,8 +19,9 @@ type Page struct {
 	Retries int
 }
 
-// CaughtUp tells that the shard had nothing more to give. An empty page by itself does not say so: it may lie before
-// records that are still to come (API reference of GetRecords).
+// CaughtUp tells that the shard had nothing more to give. Neither half of it says so alone: an empty page may lie before
+// records that are still to come (API reference of GetRecords), and a page of records that have just arrived is not a
+// millisecond behind, though more have arrived with them.
 func (p *Page) CaughtUp() bool { return len(p.Records) == 0 && p.Behind == 0 || p.End }
 
 // Pages gives a shard page by page. Next is not safe for concurrent use. Close ends what is under way for it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -143,9 +144,11 @@ func (r *reading) take(ctx context.Context, s step, each func(string, Page) erro
 	return nil
 }
 
-// learn makes an ended shard's children known. A stream that did not tell them is asked.
+// learn makes an ended shard's children known. The stream is asked when it did not tell them, and when one of them has
+// another parent that is not known: a merge of what another shard, still being read, has become. A parent that the
+// stream does not list either is trimmed.
 func (r *reading) learn(ctx context.Context, children []Shard) error {
-	if len(children) == 0 {
+	if len(children) == 0 || slices.ContainsFunc(children, r.lineage.lacksParent) {
 		var err error
 		if children, err = ListShards(ctx, r.api, r.stream, TrimHorizon); err != nil {
 			return err
