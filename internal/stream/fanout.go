@@ -38,8 +38,12 @@ type SubscribeAPI interface {
 type Subscriber struct{ Client *kinesis.Client }
 
 // Subscribe calls SubscribeToShard. The subscription ends with ctx.
+//
+// Each has a client of its own: all event streams of one share a decoder, unguarded, in smithy-go 1.28.8
+// (https://github.com/aws/smithy-go/issues/714).
 func (s Subscriber) Subscribe(ctx context.Context, consumerARN, shard string, from *types.StartingPosition) (Subscription, error) {
-	out, err := s.Client.SubscribeToShard(ctx, &kinesis.SubscribeToShardInput{ConsumerARN: &consumerARN, ShardId: &shard, StartingPosition: from}, once)
+	own := kinesis.New(s.Client.Options())
+	out, err := own.SubscribeToShard(ctx, &kinesis.SubscribeToShardInput{ConsumerARN: &consumerARN, ShardId: &shard, StartingPosition: from}, once)
 	if err != nil {
 		return nil, err
 	}
