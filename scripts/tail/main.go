@@ -59,7 +59,9 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 	case errors.Is(err, errEnough), ctx.Err() != nil:
 		err = nil
 	}
-	fmt.Fprintln(stderr, t.summary(time.Now()))
+	if err == nil || t.records > 0 {
+		fmt.Fprintln(stderr, t.summary(time.Now()))
+	}
 	if errors.Is(err, stream.ErrNotOfShard) {
 		return fmt.Errorf("%w\nthe number is another shard's (-shard), or of a stream that had this name before", err)
 	}
