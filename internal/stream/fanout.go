@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,6 @@ import (
 )
 
 const (
-	// maxSubscription is how long a subscription lasts, from SubscribeToShard in the API reference.
-	maxSubscription = 5 * time.Minute
 	// maxSilence is after which time without any event a subscription is taken for lost: Kinesis sends events without
 	// records too. It is that of Amazon's client library (FanOutRecordsPublisher in awslabs/amazon-kinesis-client).
 	maxSilence = 35 * time.Second
@@ -51,7 +50,8 @@ func (s Subscriber) Subscribe(ctx context.Context, consumerARN, shard string, fr
 }
 
 // FanOutReader reads one shard by enhanced fan-out: the stream sends, at a throughput that the consumer shares with
-// nobody. A subscription that is over, or breaks, is followed by the next one, behind the last record. It is not safe for
+// nobody. A subscription that is over, as it is after five minutes, or breaks, is followed by the next one, behind the
+// last record. It is not safe for
 // concurrent use. Close it.
 type FanOutReader struct {
 	api      SubscribeAPI
@@ -59,9 +59,9 @@ type FanOutReader struct {
 	shard    string
 	place    place
 	current  Subscription
-	cancel   context.CancelFunc // of the current subscription
-	next     time.Time          // when the next subscription may be made
-	patience patience           // with what has come instead of events
+	cancel   context.CancelCauseFunc // of the current subscription
+	next     time.Time               // when the next subscription may be made
+	patience patience                // with what has come instead of events
 	ended    bool
 }
 
@@ -74,7 +74,7 @@ func NewFanOutReader(api SubscribeAPI, consumerARN, shard string, from Position)
 func (r *FanOutReader) Close() {
 	if r.current != nil {
 		_ = r.current.Close() // what was lost with it comes with the next
-		r.cancel()
+		r.cancel(nil)
 		r.current = nil
 	}
 }
@@ -142,12 +142,14 @@ func (r *FanOutReader) subscribe(ctx context.Context) error {
 		return err
 	}
 	from, now := r.place.position(), time.Now()
-	ctx, cancel := context.WithTimeout(ctx, maxSubscription+maxSilence)
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := time.AfterFunc(requestTimeout, func() { cancel(fmt.Errorf("%w: none for %s", errAnswerLost, requestTimeout)) })
 	s, err := r.api.Subscribe(ctx, r.consumer, r.shard, &types.StartingPosition{
 		Type: from.iteratorType(), Timestamp: from.at(), SequenceNumber: from.number(),
 	})
-	if err != nil {
-		cancel()
+	if late.Stop(); err != nil {
+		err = cmp.Or(context.Cause(ctx), err)
+		cancel(nil)
 		return err
 	}
 	r.current, r.cancel = s, cancel

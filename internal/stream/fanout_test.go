@@ -181,6 +181,19 @@ func TestFanOutReader_SilenceAndErrors_EndItInTime(t *testing.T) {
 	}
 }
 
+func TestFanOutReader_SubscriptionWithoutAnswer_IsMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, _ := inBubble(t, kinesis.Options{}, 1, fault.Rule{Operation: "Kinesis.SubscribeToShard", Kind: fault.Hang, Probability: 1, Count: 1, Delay: time.Hour})
+		puts(t, api, "1")
+		r := NewFanOutReader(Subscriber{api}, consume(t, api).ARN, shard0, TrimHorizon)
+		defer r.Close()
+		began := time.Now()
+		if got, retries := drain(t, r); !slices.Equal(got, []string{"1"}) || retries == 0 || time.Since(began) > time.Minute {
+			t.Errorf("after %s and %d retries: %q", time.Since(began), retries, got)
+		}
+	})
+}
+
 func TestFanOutReader_NoSuchConsumer_SaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, _ := inBubble(t, kinesis.Options{}, 1)
