@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
@@ -29,7 +30,8 @@ func AtTime(t time.Time) Position {
 }
 
 // AtSequence is before the record with a sequence number, AfterSequence behind it. They are positions of the one shard
-// whose number it is. When the record has been trimmed, both are before the oldest record that is still there.
+// whose number it is. When the record has been trimmed, both are before the oldest record that is still there: AWS says so
+// nowhere, but who resumes too late tells of it (influxdata/telegraf pull request 19508, justtrackio/gosoline 1124).
 func AtSequence(number string) Position {
 	return Position{kind: types.ShardIteratorTypeAtSequenceNumber, sequence: number}
 }
@@ -37,6 +39,20 @@ func AtSequence(number string) Position {
 // AfterSequence is behind the record with a sequence number.
 func AfterSequence(number string) Position {
 	return Position{kind: types.ShardIteratorTypeAfterSequenceNumber, sequence: number}
+}
+
+// behind gives those records of a shard that are not before a sequence number; any other position gives all.
+func (p Position) behind(records []types.Record) []types.Record {
+	if !p.Numbered() {
+		return records
+	}
+	for i := range records {
+		c := CompareSequence(aws.ToString(records[i].SequenceNumber), p.sequence)
+		if c > 0 || c == 0 && p.kind == types.ShardIteratorTypeAtSequenceNumber {
+			return records[i:]
+		}
+	}
+	return nil
 }
 
 // Numbered tells whether the position is a sequence number, which only one shard has.

@@ -267,6 +267,7 @@ type pages struct{ left int }
 
 func (p *pages) Next(context.Context) (Page, error) {
 	p.left--
+	time.Sleep(time.Millisecond)
 	return Page{Behind: time.Second, End: p.left < 0}, nil
 }
 func (p *pages) Close() {}

@@ -22,13 +22,16 @@ const (
 	// idleInterval is between two calls on a shard that has nothing more: the second that the API reference of GetRecords
 	// recommends.
 	idleInterval = time.Second
+	// stuckPages is after how many empty pages in a row, none nearer to the newest record than the first, an iterator
+	// counts as stuck: five seconds.
+	stuckPages = 20
 )
 
 var (
 	// ErrShardGone says that a shard is no longer in the stream: closed, and all its records trimmed.
 	ErrShardGone = errors.New("the shard is no longer in the stream")
-	// ErrNotOfShard says that a sequence number is not one of the shard's records, past or present.
-	ErrNotOfShard = errors.New("the sequence number is not the shard's")
+	// ErrNotOfShard says that a sequence number is not that of one of the shard's records, or no longer.
+	ErrNotOfShard = errors.New("the sequence number is not the shard's, or no longer")
 )
 
 // GetRecordsAPI is what reading a shard needs of the Kinesis client.
@@ -48,6 +51,10 @@ type ShardReader struct {
 	iterator *string
 	next     time.Time // when the next call may be made
 	ended    bool
+
+	numbered bool     // the iterator was made of a sequence number, and has given nothing yet
+	stall    stall    // of such an iterator
+	skip     Position // records before it are not wanted; the zero value wants all
 }
 
 // NewShardReader reads a shard of a stream, by its name, from a position on, at most limit records a page; 0 is
@@ -80,9 +87,6 @@ func (r *ShardReader) Next(ctx context.Context) (Page, error) {
 		return Page{}, fmt.Errorf("read shard %s of stream %s: %w", r.shard, r.stream, err)
 	}
 	page := Page{Records: out.Records, Behind: behind(out.MillisBehindLatest), Children: childrenOf(out.ChildShards), Retries: retries}
-	if n := len(out.Records); n > 0 {
-		r.place.last = aws.ToString(out.Records[n-1].SequenceNumber)
-	}
 	r.iterator = out.NextShardIterator
 	page.End = r.iterator == nil
 	r.ended = page.End
@@ -90,7 +94,42 @@ func (r *ShardReader) Next(ctx context.Context) (Page, error) {
 	if page.CaughtUp() {
 		r.next = time.Now().Add(idleInterval)
 	}
+	r.settle(&page)
 	return page, nil
+}
+
+// settle notes how far a page has brought the reader. An iterator of a sequence number that has been trimmed may be stuck
+// at empty pages, as far behind as the stream's retention (https://github.com/harlow/kinesis-consumer/issues/125): the
+// reader then begins at the oldest record, and leaves out what stands before the number.
+func (r *ShardReader) settle(p *Page) {
+	if n := len(p.Records); n > 0 {
+		last := aws.ToString(p.Records[n-1].SequenceNumber)
+		p.Records = r.skip.behind(p.Records)
+		if len(p.Records) > 0 {
+			r.place.last, r.skip = last, Position{}
+		}
+		r.numbered = false
+	}
+	if r.numbered && r.stall.stuck(p) {
+		r.skip, r.iterator = r.place.position(), nil
+	}
+}
+
+// stall recognises an iterator that does not move: one that crawls through a gap comes nearer to the newest record.
+type stall struct {
+	pages  int
+	behind time.Duration // of the first of them
+}
+
+func (s *stall) stuck(p *Page) bool {
+	if p.CaughtUp() || p.Behind < s.behind {
+		s.pages = 0
+	}
+	if s.pages == 0 {
+		s.behind = p.Behind
+	}
+	s.pages++
+	return s.pages > stuckPages
 }
 
 // call makes one call of GetRecords. An iterator that has expired, as it does after five minutes, is let go: the next
@@ -113,6 +152,10 @@ func (r *ShardReader) open(ctx context.Context) error {
 		return nil
 	}
 	from, now := r.place.position(), time.Now()
+	r.stall, r.numbered = stall{}, from.Numbered() && !r.skip.Numbered()
+	if r.skip.Numbered() {
+		from = TrimHorizon
+	}
 	out, err := r.api.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{
 		StreamName: &r.stream, ShardId: &r.shard,
 		ShardIteratorType: from.iteratorType(), Timestamp: from.at(), StartingSequenceNumber: from.number(),

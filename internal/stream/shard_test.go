@@ -106,6 +106,55 @@ func TestShardReader_LatestExpiresBeforeTheFirstRecord_LosesNothing(t *testing.T
 	})
 }
 
+// stuckAt is a client whose iterators of sequence numbers stay where they are, a day behind.
+type stuckAt struct {
+	GetRecordsAPI
+	numbered map[string]bool
+}
+
+func (s *stuckAt) GetShardIterator(ctx context.Context, in *sdk.GetShardIteratorInput, opts ...func(*sdk.Options)) (*sdk.GetShardIteratorOutput, error) {
+	out, err := s.GetRecordsAPI.GetShardIterator(ctx, in, opts...)
+	if err == nil {
+		s.numbered[*out.ShardIterator] = in.StartingSequenceNumber != nil
+	}
+	return out, err
+}
+
+func (s *stuckAt) GetRecords(ctx context.Context, in *sdk.GetRecordsInput, opts ...func(*sdk.Options)) (*sdk.GetRecordsOutput, error) {
+	if s.numbered[*in.ShardIterator] {
+		return &sdk.GetRecordsOutput{MillisBehindLatest: aws.Int64(86_400_000), NextShardIterator: in.ShardIterator}, nil
+	}
+	return s.GetRecordsAPI.GetRecords(ctx, in, opts...)
+}
+
+func TestShardReader_IteratorOfATrimmedNumber_DoesNotHoldItUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := inBubble(t, kinesis.Options{}, 1)
+		numbers := puts(t, client, "1", "2", "3", "4")
+		for want, from := range map[string]Position{"234": AtSequence(numbers[1]), "34": AfterSequence(numbers[1])} {
+			api := &stuckAt{client, map[string]bool{}}
+			began := time.Now()
+			if got, _ := drain(t, NewShardReader(api, "s", shard0, from, 1)); strings.Join(got, "") != want || time.Since(began) > 10*time.Second {
+				t.Errorf("after %s: read %q, want %q", time.Since(began), got, want)
+			}
+		}
+	})
+}
+
+func TestStall_IsNotACrawl(t *testing.T) {
+	var s stall
+	for i := range 1000 {
+		if s.stuck(&Page{Behind: time.Hour - time.Duration(i)*time.Millisecond}) {
+			t.Fatalf("stuck at page %d", i)
+		}
+	}
+	for i := range stuckPages - 1 {
+		if s.stuck(&Page{Behind: time.Hour + time.Duration(i)}) {
+			t.Fatalf("stuck at page %d", i)
+		}
+	}
+}
+
 func TestShardReader_SleptThroughItsIterator_GoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, _ := inBubble(t, kinesis.Options{}, 1)

@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 		fmt.Fprintln(stderr, t.summary(time.Now()))
 	}
 	if errors.Is(err, stream.ErrNotOfShard) {
-		return fmt.Errorf("%w\nthe number is another shard's (-shard), or of a stream that had this name before", err)
+		return fmt.Errorf("%w\nit may be another shard's (-shard), of a stream that had this name before, or trimmed: -from trim-horizon is the oldest", err)
 	}
 	return cli.ExplainStream(name, err)
 }
