@@ -70,6 +70,18 @@ var checks = []struct {
 	{"GetRecords_WrongArguments_AreRefused", 1, checkWrongReads},
 	{"Retention_GoesUpAndDown", 1, checkRetentionPeriod},
 	{"Encryption_IsToldAgain", 1, checkEncryption},
+	{"SplitShard_RecordsStayInTheParent_ChildrenFollow", 1, checkSplit},
+	{"MergeShards_BothParentsLeadToTheChild", 3, checkMerge},
+	{"SplitAndMerge_WrongShardsOrKeys_AreRefused", 3, checkWrongReshards},
+	{"UpdateShardCount_UpToDoubleAndDownToHalf", 2, checkScale},
+	{"UpdateShardCount_BelowHalf_IsRefused", 5, checkScaleDown},
+	{"UpdateShardCount_KeepsRecordsAndTheirOrder", 2, checkScaleKeepsRecords},
+	{"UpdateStreamMode_OnDemand_CannotBeResharded", 1, checkMode},
+	{"Consumers_AreRegisteredDescribedAndDeregistered", 1, checkConsumers},
+	{"ListStreamConsumers_InPages_GivesEveryConsumerOnce", 1, checkConsumerPages},
+	{"SubscribeToShard_EachPosition_StartsWhereItSays", 1, checkSubscribe},
+	{"SubscribeToShard_AtTheShardsEnd_TellsChildren", 1, checkSubscribeEnd},
+	{"SubscribeToShard_Twice_IsRefused", 1, checkSubscribeAgain},
 }
 
 // wrong names the checks that a referee is known to fail, and why it is wrong.
