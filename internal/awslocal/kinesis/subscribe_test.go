@@ -253,17 +253,62 @@ func TestSubscribe_WrongRequests_AreRefused(t *testing.T) {
 	svc := New(Options{})
 	newStream(t, svc, 1)
 	consumer := consumerOf(t, svc)
-	for want, in := range map[string]*subscribeInput{
-		"ValidationException":         {},
-		"ResourceNotFoundException":   {ConsumerARN: consumer + "0", ShardID: shardID(0), StartingPosition: &fromStart},
-		"InvalidArgumentException":    {ConsumerARN: consumer, ShardID: shardID(0), StartingPosition: &startingPosition{Type: AtSequence}},
-		"DryRunOperationException":    {ConsumerARN: consumer, ShardID: shardID(0), StartingPosition: &fromStart, DryRun: true},
-		"ResourceNotFoundException ":  {ConsumerARN: consumer, ShardID: shardID(1), StartingPosition: &fromStart},
-		"InvalidArgumentException ":   {ConsumerARN: "arn:aws:kinesis:us-east-1:000000000000:stream/s", ShardID: shardID(0), StartingPosition: &fromStart},
-		"ValidationException ":        {ConsumerARN: consumer, ShardID: shardID(0), StartingPosition: &startingPosition{Type: "HERE"}},
-		"ResourceNotFoundException  ": {ConsumerARN: "arn:aws:kinesis:us-east-1:000000000000:stream/t/consumer/c:1", ShardID: shardID(0), StartingPosition: &fromStart},
+	const missing, argument, validation = "ResourceNotFoundException", "InvalidArgumentException", "ValidationException"
+	for _, c := range []struct {
+		want string
+		in   subscribeInput
+	}{
+		{validation, subscribeInput{}},
+		{validation, subscribeInput{ConsumerARN: consumer, ShardID: shardID(0), StartingPosition: &startingPosition{Type: "HERE"}}},
+		{missing, subscribeInput{ConsumerARN: consumer + "0", ShardID: shardID(0), StartingPosition: &fromStart}},
+		{missing, subscribeInput{ConsumerARN: consumer, ShardID: shardID(1), StartingPosition: &fromStart}},
+		{missing, subscribeInput{ConsumerARN: "arn:aws:kinesis:us-east-1:000000000000:stream/t/consumer/c:1", ShardID: shardID(0), StartingPosition: &fromStart}},
+		{argument, subscribeInput{ConsumerARN: "arn:aws:kinesis:us-east-1:000000000000:stream/s", ShardID: shardID(0), StartingPosition: &fromStart}},
+		{argument, subscribeInput{ConsumerARN: consumer, ShardID: shardID(0), StartingPosition: &startingPosition{Type: AtSequence}}},
+		{"DryRunOperationException", subscribeInput{ConsumerARN: consumer, ShardID: shardID(0), StartingPosition: &fromStart, DryRun: true}},
 	} {
-		_, err := svc.subscribe(in)
-		wantError(t, err, string(slices.DeleteFunc([]rune(want), func(r rune) bool { return r == ' ' })), "")
+		_, err := svc.subscribe(&c.in)
+		wantError(t, err, c.want, "")
 	}
+	must[*subscription](t)(svc.subscribe(&subscribeInput{ConsumerARN: consumer, ShardID: shardID(0), StartingPosition: &fromStart})) // none of them held the shard
+}
+
+func TestRegisterConsumer_BeyondTwentyOrWrongNames_AreRefused(t *testing.T) {
+	svc := New(Options{})
+	newStream(t, svc, 1)
+	for i := range maxConsumers {
+		must[string](t)(svc.RegisterConsumer("s", "c"+strconv.Itoa(i)))
+	}
+	arn := "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+	register := func(name string) error {
+		_, err := svc.registerStreamConsumer(t.Context(), &registerConsumerInput{arn, name})
+		return err
+	}
+	wantError(t, register("c20"), "LimitExceededException", "")
+	wantError(t, register("c1"), "ResourceInUseException", "Consumer c1 under stream s already exists for account 000000000000.")
+	wantError(t, register("c d"), "ValidationException",
+		"1 validation error detected: Value 'c d' at 'consumerName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+	must[*empty](t)(svc.deregisterStreamConsumer(t.Context(), &consumerTarget{StreamARN: arn, ConsumerName: "c3"}))
+	if err := register("c20"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConsumer_ARN_LeadsToItsStream(t *testing.T) {
+	svc, now := withClock(Options{})
+	newStream(t, svc, 1)
+	consumer := consumerOf(t, svc)
+	if want := "arn:aws:kinesis:us-east-1:000000000000:stream/s/consumer/c:1795435200"; consumer != want {
+		t.Errorf("consumer %s, want %s", consumer, want)
+	}
+	if stream, err := svc.Consumer(consumer); err != nil || stream != "arn:aws:kinesis:us-east-1:000000000000:stream/s" {
+		t.Errorf("%s, %v", stream, err)
+	}
+	must[*empty](t)(svc.deregisterStreamConsumer(t.Context(), &consumerTarget{ConsumerARN: consumer}))
+	now.add(time.Second)
+	if again := consumerOf(t, svc); again == consumer {
+		t.Errorf("registered again it is still %s", again)
+	}
+	_, err := svc.Consumer(consumer)
+	wantError(t, err, "ResourceNotFoundException", "Consumer c:1795435200 under stream s not found for account 000000000000.")
 }
