@@ -165,6 +165,9 @@ func (s *Service) listing(in *listShardsInput) (*stream, listing, error) {
 		if in.StreamName != "" {
 			return nil, listing{}, invalid("NextToken and StreamName cannot be provided together.")
 		}
+		if in.StreamARN != "" { // as in https://github.com/aws/aws-cli/issues/9635
+			return nil, listing{}, invalid("NextToken and StreamARN cannot be provided together.")
+		}
 		return s.resume(in.NextToken)
 	}
 	if in.target == (target{}) {
