@@ -21,11 +21,7 @@ func ListShards(ctx context.Context, api ListShardsAPI, stream string, from Posi
 		in.ShardFilter = &types.ShardFilter{Type: types.ShardFilterTypeFromTimestamp, Timestamp: at}
 	}
 	for {
-		var out *kinesis.ListShardsOutput
-		_, err := persist(ctx, func(ctx context.Context) (err error) {
-			out, err = api.ListShards(ctx, in, once)
-			return err
-		})
+		out, err := api.ListShards(ctx, in)
 		if err != nil {
 			return nil, fmt.Errorf("list shards of stream %s: %w", stream, err)
 		}

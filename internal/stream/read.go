@@ -18,7 +18,7 @@ type ReadAPI interface {
 
 // ReadOptions say what Read reads. The zero value reads all that is in the stream.
 type ReadOptions struct {
-	From Position
+	From Position // a sequence number is for Shards of one
 	// Until ends the reading of a shard before the first record that arrived then or later; zero is never.
 	Until time.Time
 	// Shards are the ids of the only shards to read; none is all.
@@ -149,8 +149,11 @@ func (r *reading) take(ctx context.Context, s step, each func(string, Page) erro
 // stream does not list either is trimmed.
 func (r *reading) learn(ctx context.Context, children []Shard) error {
 	if len(children) == 0 || slices.ContainsFunc(children, r.lineage.lacksParent) {
-		var err error
-		if children, err = ListShards(ctx, r.api, r.stream, TrimHorizon); err != nil {
+		_, err := persist(ctx, func(ctx context.Context) (err error) {
+			children, err = ListShards(ctx, r.api, r.stream, TrimHorizon)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -53,13 +53,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 	}
 	t := newTail(o, stdout)
 	err = o.read(ctx, kinesis.NewFromConfig(cfg), name, t)
-	switch {
-	case errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrClosedPipe):
-		return nil // who read it has enough
-	case errors.Is(err, errEnough), ctx.Err() != nil:
-		err = nil
-	}
-	if err == nil || t.records > 0 {
+	if err == nil && !t.closed || t.records > 0 && err != nil {
 		fmt.Fprintln(stderr, t.summary(time.Now()))
 	}
 	if errors.Is(err, stream.ErrNotOfShard) {
@@ -130,18 +124,21 @@ func (o options) read(ctx context.Context, api *kinesis.Client, name string, t *
 		opt.PageRecords = o.limit
 	}
 	if o.fanOut {
-		c, err := o.use(ctx, api, name)
+		c, unused := o.use(ctx, api, name)
 		if c != nil {
 			defer release(ctx, c, &err)
 		}
-		if err != nil {
-			return err
+		if unused != nil {
+			return unused
 		}
 		opt.Open = func(shard string, from stream.Position) stream.Pages {
 			return stream.NewFanOutReader(stream.Subscriber{Client: api}, c.ARN, shard, from)
 		}
 	}
-	return stream.Read(ctx, api, name, opt, t.take)
+	if err = stream.Read(ctx, api, name, opt, t.take); t.enough() || ctx.Err() != nil {
+		return nil // as it was meant to end
+	}
+	return err
 }
 
 // use finds or makes the consumer.
@@ -163,5 +160,7 @@ const lastCall = 10 * time.Second
 func release(ctx context.Context, c *stream.Consumer, err *error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCall)
 	defer cancel()
-	*err = errors.Join(*err, c.Release(ctx))
+	if released := c.Release(ctx); released != nil {
+		*err = errors.Join(*err, released)
+	}
 }

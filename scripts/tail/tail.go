@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -48,6 +49,7 @@ type tail struct {
 	raw     bool
 	left    int // lines to print, negative without bound
 	out     *bufio.Writer
+	closed  bool // nobody reads it any more
 	print   func(*bufio.Writer, *line) error
 	decoder record.Decoder
 	event   cloudevent.Event
@@ -88,10 +90,14 @@ func (t *tail) take(shard string, p stream.Page) error {
 		}
 	}
 	if flushed := t.out.Flush(); flushed != nil {
-		return flushed // a closed pipe counts before a limit
+		t.closed = errors.Is(flushed, syscall.EPIPE) || errors.Is(flushed, io.ErrClosedPipe)
+		return flushed
 	}
 	return err
 }
+
+// enough tells that no more was asked for, or that whoever reads has had enough.
+func (t *tail) enough() bool { return t.left == 0 || t.closed }
 
 func (t *tail) record(shard string, r *types.Record) error {
 	l := line{

@@ -413,6 +413,29 @@ func TestTail_ConsumerThatIsThere_StaysThere(t *testing.T) {
 	}
 }
 
+func TestTail_ConsumerThatCannotBeGivenBack_IsAnError(t *testing.T) {
+	w := start(t, fault.Rule{Operation: "Kinesis.DeregisterStreamConsumer", Kind: fault.Error, Probability: 1})
+	w.putEvents(t, 1, 3)
+	code, stderr := w.tail(t.Context(), io.Discard, "-fanout", "-limit", "3")
+	if code != cli.ExitFailed || !strings.Contains(stderr, "deregister consumer arn:aws:kinesis:") {
+		t.Errorf("exit %d, %s", code, stderr)
+	}
+}
+
+func TestTail_TrimmedStream_GivesWhatIsLeft(t *testing.T) {
+	w := start(t)
+	old := w.putEvents(t, 1, 5)
+	if _, err := w.Kinesis.Trim(w.stream, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	w.putEvents(t, 6, 5)
+	for _, from := range []string{"trim-horizon", "at:" + old[2], "after:" + old[4], "1h"} {
+		if rows, stderr := w.rows(t, "-from", from, "-shard", "0"); !slices.Equal(idsOf(rows), upTo(6, 10)) {
+			t.Errorf("%s: %v\n%s", from, idsOf(rows), stderr)
+		}
+	}
+}
+
 // closed is a pipe whose reader has gone.
 type closed struct{}
 
