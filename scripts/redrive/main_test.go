@@ -245,8 +245,8 @@ func (w *world) failures(t *testing.T) []failure.Failure {
 
 // holding is what a meter holds of one key.
 type holding struct {
-	count int64
-	sum   string // of distance
+	Count int64
+	Sum   string // of distance
 }
 
 // totals reads the meter departures.

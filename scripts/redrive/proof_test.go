@@ -118,9 +118,7 @@ func (w *world) appear(t *testing.T) {
 		if n == 0 {
 			return
 		}
-		if _, err := api.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue, WaitTimeSeconds: 1, VisibilityTimeout: 0}); err != nil {
-			t.Fatal(err)
-		}
+		w.failures(t) // it polls for a second
 	}
 }
 
