@@ -65,6 +65,7 @@ func parseFlags(args []string, now time.Time) (options, error) {
 	f := cli.NewFlags("redrive", "Lists what is in the failure queue, a row for each failure; with -go it hands the records to the processor function again, in\n"+
 		"order, and deletes the messages of those that are settled. What has failed again stays, with its new reason. It can be repeated,\n"+
 		"killed, or run while the stream goes on: no event counts twice.\n\n"+
+		"To look at a message is to receive it: SQS's metric for the age of the oldest leaves out what was received three times.\n\n"+
 		"An id is shard:record:place in its aggregate, or shard:first-last; the list has the last digits of sequence numbers, -json all.", "-class refused -show")
 	o := options{stack: f.Stack()}
 	o.stream = f.Stream(o.stack)
@@ -206,7 +207,7 @@ func (d *desk) redrive(ctx context.Context) (err error) {
 	}
 	p := newPlan(messages, d.streamName, d.filter)
 	fmt.Fprintln(d.stderr, p.words())
-	if err := hold.Show(ctx, p.left()...); err != nil {
+	if err := hold.Show(ctx, p.left()...); err != nil || len(p.items) == 0 && !d.options.json {
 		return err
 	}
 	began := time.Now()
