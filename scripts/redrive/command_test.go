@@ -60,7 +60,7 @@ func TestCommand_ListShowForeseeGo_OnEveryKindOfMessage(t *testing.T) {
 	if code != cli.ExitDone || !strings.Contains(stdout, `"id":"b-2"`) || !strings.Contains(stdout, `"id":"a-1"`) || !strings.Contains(stdout, "cannot be decoded: ") || strings.Contains(stdout, "\x1b") || !strings.Contains(stderr, "trimmed: shard 0") {
 		t.Errorf("exit %d", code)
 	}
-	code, stdout, stderr = w.redrive(t.Context(), "-show", "-json")
+	_, stdout, _ = w.redrive(t.Context(), "-show", "-json")
 	for line := range strings.Lines(stdout) {
 		var row struct{ ID, Shard, SequenceNumber, PartitionKey, Class, Reason string }
 		if err := json.Unmarshal([]byte(line), &row); err != nil || row.ID == "" || row.PartitionKey == "" || row.Class == "" {

@@ -57,13 +57,12 @@ func (s *fakeStream) GetRecords(_ context.Context, in *kinesis.GetRecordsInput, 
 // fakeQueue is the failure queue: bodies by message id. Calls are counted together with those of the function; from one
 // of them on, nothing gets through any more: that one is done or not, and nobody is told.
 type fakeQueue struct {
-	bodies   map[string]string
-	ids      int
-	calls    int
-	killAt   int // 0 is never
-	isDone   bool
-	sends    int
-	everSent []failure.Record
+	bodies map[string]string
+	ids    int
+	calls  int
+	killAt int // 0 is never
+	isDone bool
+	sends  int
 }
 
 var errKilled = errors.New("killed")

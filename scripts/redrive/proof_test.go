@@ -186,8 +186,11 @@ func TestProof_RedriveKilledTwice_CountsEachEventOnceAndKeepsTheOrder(t *testing
 		t.Logf("killed after %s: %t; %d failures left", after, killed, w.left(t))
 	}
 	var r result
+	stats := w.Lambda.Stats(w.outputs[config.OutputProcessor])
 	t.Log(w.done(t, &r, "-go"))
 	w.wait(t)
+	now := w.Lambda.Stats(w.outputs[config.OutputProcessor])
+	t.Logf("the last run: %d invocations, %d crashes", now.Invocations-stats.Invocations, now.Errors-stats.Errors)
 	t.Logf("%+v", r)
 	if diff := cmp.Diff(truth(all, func(s sale) bool { return !isPermanent(s) }), w.totals(t)); diff != "" {
 		t.Errorf("after the redrive:\n%s", diff)
