@@ -80,6 +80,7 @@ type Handover struct {
 	limiter *rate.Limiter // nil: no bound
 	batch   int           // records of a call at most
 	now     int           // records of the next call at most: fewer after a crash
+	suspect int           // after one, how many of the first records hold the one that is to blame; 0: none is
 	queues  map[string]*queue
 	held    held
 	stall   stall
@@ -174,12 +175,13 @@ func (h *Handover) step(ctx context.Context, q *queue) error {
 	case err != nil:
 		return err
 	default:
-		h.now = min(2*h.now, h.batch)
+		before := len(q.entries)
 		if settled, reason := h.take(q, n, results); settled {
 			h.stall.reset()
 		} else {
 			h.stall.add(time.Since(began), reason)
 		}
+		h.cleared(before - len(q.entries))
 	}
 	return h.rest(ctx)
 }
@@ -215,16 +217,31 @@ func (h *Handover) tell(q *queue, e *entry) {
 // function may crash again, a few times, before the record has failed.
 func (h *Handover) divide(q *queue, n int, c *crash) (again bool) {
 	if n > 1 {
-		h.now = n / 2
+		h.now, h.suspect = n/2, n
 		return true
 	}
 	e := &q.entries[0]
-	if e.crashes++; e.crashes == maxCrashes {
-		e.results = failed(e.record, ClassCrash, "the function crashed: "+c.text)
-		h.tell(q, e)
-		q.entries = q.entries[1:]
+	if e.crashes++; e.crashes < maxCrashes {
+		return false
+	}
+	e.results = failed(e.record, ClassCrash, "the function crashed: "+c.text)
+	h.tell(q, e)
+	q.entries = q.entries[1:]
+	h.suspect = 0
+	if h.stall.calls < maxCrashes { // the function has worked since the last one: it is not broken altogether
+		h.now = h.batch
 	}
 	return false
+}
+
+// cleared notes that the function did not crash on a call, by which so many records have left the queue. The record that
+// is to blame for an earlier crash is then among the rest of the suspects.
+func (h *Handover) cleared(records int) {
+	h.suspect = max(0, h.suspect-records)
+	h.now = h.batch
+	if h.suspect > 0 {
+		h.now = max(1, h.suspect/2)
+	}
 }
 
 // take gives the results of a call to its records. Those that are settled, have failed, or are left, leave the queue. It

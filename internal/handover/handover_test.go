@@ -289,7 +289,7 @@ func TestHandover_RecordThatCrashesTheFunction_IsFoundAndHasFailed(t *testing.T)
 		return direct.Counted, ""
 	}}
 	out, err := handAll(t, f, Options{}, recordsOf(3000, 7))
-	if err != nil || out.count(direct.Counted)+out.count(direct.Copy) != 2998 || out.count(direct.Failed) != 2 || len(f.calls) > 80 {
+	if err != nil || out.count(direct.Counted)+out.count(direct.Copy) != 2998 || out.count(direct.Failed) != 2 || len(f.calls) > 40 {
 		t.Fatalf("%v: %d counted, %d calls", err, out.count(direct.Counted), len(f.calls))
 	}
 	for _, h := range out.records {
