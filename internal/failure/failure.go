@@ -21,6 +21,7 @@ const (
 	Panic       Class = "panic"       // the handler panicked
 	GaveUp      Class = "gave-up"     // the handler's transient errors outlasted patience
 	TooLarge    Class = "too-large"   // inflates to more than is read
+	Crash       Class = "crash"       // the function crashes on it: found by a redrive
 )
 
 // Record is one user record that failed.

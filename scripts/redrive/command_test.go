@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/smithy-go"
-
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
 
 	"github.com/millrace/millrace/internal/cli"
 	"github.com/millrace/millrace/internal/config"
@@ -181,6 +181,30 @@ func TestCommand_TwoAtOnce_CountOnce(t *testing.T) {
 	}
 	if n != 500 || len(w.failures(t)) != 0 {
 		t.Errorf("%d are counted, %d are left", n, len(w.failures(t)))
+	}
+}
+
+// Interrupted, it settles what it knows of, and nothing stays hidden.
+func TestCommand_Interrupted_SettlesWhatWasToldAndShowsTheRest(t *testing.T) {
+	w := start(t, soon)
+	w.touch(t, "open")
+	var failures []failure.Record
+	for i := range 300 {
+		failures = append(failures, w.failed(sale{key: fmt.Sprint("k", i%7), n: i}, i))
+	}
+	w.send(t, failures)
+	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond) // of which the snapshot takes one second
+	defer cancel()
+	code, stdout, stderr := w.redrive(ctx, "-go", "-rate", "50", "-json")
+	var r result
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || code == cli.ExitDone || r.Stopped == "" || r.Messages.Deleted == 0 || r.Failures.Untouched == 0 {
+		t.Errorf("exit %d, %v: %+v\n%s", code, err, r, stderr)
+	}
+	if n, err := failure.InFlight(t.Context(), sqs.NewFromConfig(w.Config()), w.outputs[config.OutputFailureQueue]); n != 0 || err != nil {
+		t.Errorf("%d messages are hidden, %v", n, err)
+	}
+	if left := len(w.failures(t)); left != 300-r.Messages.Deleted || r.Records.Counted != r.Messages.Deleted {
+		t.Errorf("%d are left: %+v", left, r)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,7 +92,7 @@ func buildAll(dir string) error {
 type world struct {
 	*awslocal.Endpoint
 	outputs map[string]string
-	dir     string // what the handler knows as TMPDIR
+	dir     string // of files by which the handler is told, and tells
 	streams *kinesis.Client
 	set     *meter.Set
 
@@ -100,12 +101,11 @@ type world struct {
 	changed chan struct{}
 }
 
-// start starts a world, with some settings of the mapping other than the template's. Tests that have one do not run in
-// parallel: the handler is told by TMPDIR.
+// start starts a world, with some settings of the mapping other than the template's.
 func start(t *testing.T, mapping map[string]string) *world {
 	t.Helper()
 	w := &world{dir: t.TempDir(), changed: make(chan struct{}, 1)}
-	t.Setenv("TMPDIR", w.dir)
+	t.Parallel()
 	w.Endpoint = awslocal.Start(t, awslocal.Options{Mapping: esm.Options{Settled: w.note, MaxRest: 5 * time.Millisecond}})
 	file := filepath.Join(root, "template.yaml")
 	text, err := os.ReadFile(file)
@@ -132,7 +132,8 @@ func start(t *testing.T, mapping map[string]string) *world {
 	w.outputs = s.Outputs
 	w.streams = kinesis.NewFromConfig(w.Config())
 	f, _ := w.Lambda.Function(w.outputs[config.OutputProcessor])
-	f.Environment[config.EnvPatience] = "1ms"
+	f.Environment = maps.Clone(f.Environment)
+	f.Environment[config.EnvPatience], f.Environment["HANDLER_DIR"] = "1ms", w.dir
 	if err := w.Lambda.Update(f); err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,15 @@ func (w *world) done(t *testing.T, into any, args ...string) (stderr string) {
 }
 
 func (w *world) queue() *failure.Queue {
-	return failure.NewQueue(sqs.NewFromConfig(w.Config()), w.outputs[config.OutputFailureQueue])
+	return failure.NewQueue(impatient{sqs.NewFromConfig(w.Config())}, w.outputs[config.OutputFailureQueue])
+}
+
+// impatient does not wait for messages: the local endpoint has them all at once.
+type impatient struct{ *sqs.Client }
+
+func (c impatient) ReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInput, opt ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error) {
+	in.WaitTimeSeconds = 0
+	return c.Client.ReceiveMessage(ctx, in, opt...)
 }
 
 // failures gives what the queue holds.

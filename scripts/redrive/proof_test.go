@@ -118,7 +118,9 @@ func (w *world) appear(t *testing.T) {
 		if n == 0 {
 			return
 		}
-		w.failures(t) // it polls for a second
+		if _, err := failure.NewQueue(api, queue).List(t.Context()); err != nil { // it polls for a second
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -4,10 +4,10 @@
 //	transient  not while the bank is closed, and then in three of ten calls
 //	poison     the process ends, until it is repaired
 //
-// With a file down in TMPDIR the process ends at any event.
+// With a file down in HANDLER_DIR the process ends at any event.
 //
-// The bank is open when there is a file open in TMPDIR, the poison is repaired by a file repaired. What is handled is
-// noted in TMPDIR: in closed.log while the bank is closed, then in open.log.
+// The bank is open when there is a file open there, the poison is repaired by a file repaired. What is handled is
+// noted in HANDLER_DIR: in closed.log while the bank is closed, then in open.log.
 package main
 
 import (
@@ -53,7 +53,7 @@ var handle processor.Handler = func(_ context.Context, e cloudevent.Event) error
 			os.Exit(3)
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), log), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(filepath.Join(os.Getenv("HANDLER_DIR"), log), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -63,6 +63,6 @@ var handle processor.Handler = func(_ context.Context, e cloudevent.Event) error
 }
 
 func there(file string) bool {
-	_, err := os.Stat(filepath.Join(os.TempDir(), file))
+	_, err := os.Stat(filepath.Join(os.Getenv("HANDLER_DIR"), file))
 	return err == nil
 }
