@@ -257,8 +257,8 @@ func TestHandover_TransientFault_PassesAndKeepsTheOrder(t *testing.T) {
 		}
 		return direct.Counted, ""
 	}}
-	out, err := handAll(t, f, Options{}, recordsOf(1500, 7))
-	if err != nil || out.count(direct.Counted) != 1500 {
+	out, err := handAll(t, f, Options{}, recordsOf(600, 7))
+	if err != nil || out.count(direct.Counted) != 600 {
 		t.Fatalf("%v: %d counted", err, out.count(direct.Counted))
 	}
 	for key, order := range f.order {
@@ -272,11 +272,11 @@ func TestHandover_TransientFault_PassesAndKeepsTheOrder(t *testing.T) {
 
 func TestHandover_FunctionThatSettlesNothing_EndsWithItsReason(t *testing.T) {
 	f := &function{judge: func(string, int) (direct.Outcome, string) { return direct.Unsettled, "no table" }}
-	out, err := handAll(t, f, Options{}, recordsOf(10_000, 10_000))
+	out, err := handAll(t, f, Options{Rate: 100}, recordsOf(900, 900)) // the rate makes calls small
 	if !errors.Is(err, ErrStuck) || !strings.Contains(err.Error(), "no table") || out.count(direct.Unsettled) != len(out.records) {
 		t.Errorf("%v: %d told", err, len(out.records))
 	}
-	if took := f.at[len(f.at)-1].Sub(f.at[0]); took < 55*time.Second || took > 65*time.Second {
+	if took := f.at[len(f.at)-1].Sub(f.at[0]); took < 55*time.Second || took > 130*time.Second {
 		t.Errorf("ended after %s", took)
 	}
 }
@@ -325,6 +325,20 @@ func TestHandover_AnotherFunction_EndsIt(t *testing.T) {
 	h := New(f, Options{}, func(Handed) { t.Error("told") })
 	if err := errors.Join(h.Add(t.Context(), "s", recordsOf(3, 1)...), h.Flush(t.Context(), "s")); !errors.Is(err, direct.ErrNoOutcomes) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestRead_CrashAndTimeout_AreToldWithoutTheRequest(t *testing.T) {
+	for payload, want := range map[string]string{
+		`{"errorMessage":"RequestId: 5bdea47c-01e5-4bbb-b62b-dd5064f7183e Error: Runtime exited with error: exit status 4","errorType":"Runtime.ExitError"}`: "Runtime exited with error: exit status 4",
+		`{"errorMessage":"2026-11-28T14:08:07.862Z 5bdea47c-01e5-4bbb-b62b-dd5064f7183e Task timed out after 60.00 seconds"}`:                                "Task timed out after 60.00 seconds",
+		`{"errorMessage":"read payload: no records","errorType":"wrapError"}`:                                                                                "read payload: no records",
+		`oops`: "Unhandled oops",
+	} {
+		_, err := read(direct.NewCall("live", "a", "s"), &lambda.InvokeOutput{FunctionError: aws.String("Unhandled"), Payload: []byte(payload)})
+		if c := new(crash); !errors.As(err, &c) || c.text != want {
+			t.Errorf("%s: %v", payload, err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -78,8 +79,12 @@ func read(call *direct.Call, out *lambda.InvokeOutput) ([]direct.Result, error) 
 	if err := json.Unmarshal(out.Payload, &told); err != nil || told.Message == "" {
 		told.Message = fmt.Sprintf("%s %.200s", *out.FunctionError, out.Payload)
 	}
-	return nil, &crash{told.Message}
+	return nil, &crash{requestOf.ReplaceAllString(told.Message, "")}
 }
+
+// requestOf is what Lambda puts before its words about a crash ("RequestId: ID Error: Runtime exited with ...") and a
+// time-out ("TIME ID Task timed out after ..."). It is another one each time, and the reason of a failure is not.
+var requestOf = regexp.MustCompile(`^(RequestId: \S+ (Error: )?|\S+Z [0-9a-f-]{36} )`)
 
 var retryable = retry.IsErrorRetryables(retry.DefaultRetryables)
 

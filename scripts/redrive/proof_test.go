@@ -183,9 +183,11 @@ func TestProof_RedriveKilledTwice_CountsEachEventOnceAndKeepsTheOrder(t *testing
 	w.put(t, live) // the mapping hands these over while the redrive runs
 	all = append(all, live...)
 	for range 2 {
-		after := time.Second + rand.N(500*time.Millisecond+time.Duration(n)*50*time.Microsecond) // its snapshot takes a second
-		killed := w.kill(t, after)
-		t.Logf("killed after %s: %t; %d failures left", after, killed, w.left(t))
+		after := time.Second + rand.N(300*time.Millisecond+time.Duration(n)*20*time.Microsecond) // its snapshot takes a second
+		if !w.kill(t, after) {
+			t.Errorf("it has come to its end within %s", after)
+		}
+		t.Logf("killed after %s; %d failures left", after, w.left(t))
 	}
 	var r result
 	stats := w.Lambda.Stats(w.outputs[config.OutputProcessor])
@@ -212,6 +214,12 @@ func TestProof_RedriveKilledTwice_CountsEachEventOnceAndKeepsTheOrder(t *testing
 	}
 	if len(given) != len(want) {
 		t.Errorf("%d permanent failures in the queue, want %d", len(given), len(want))
+	}
+	w.touch(t, "repaired")
+	r = result{}
+	w.done(t, &r, "-go", "-class", "crash")
+	if diff := cmp.Diff(truth(all, func(s sale) bool { return s.fault != "permanent" }), w.totals(t)); diff != "" || r.Records.Counted != 5 {
+		t.Errorf("after the repair: %+v\n%s", r, diff)
 	}
 	w.wantOrder(t, "closed.log", n/proofKeys)
 	w.wantOrder(t, "open.log", n/proofKeys) // of what the redrive has handed over
