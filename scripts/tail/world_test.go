@@ -230,4 +230,3 @@ func (w world) consumers(t *testing.T) int {
 type closed struct{}
 
 func (closed) Write([]byte) (int, error) { return 0, fmt.Errorf("write: %w", syscall.EPIPE) }
-
