@@ -13,7 +13,7 @@ import (
 type Answer struct {
 	Payload         []byte
 	FunctionError   string // "", or "Unhandled": then Payload is an error document
-	ExecutedVersion string
+	ExecutedVersion string // Latest or a number
 }
 
 // failure is the error document in which Lambda and its runtimes say what went wrong.
@@ -25,7 +25,7 @@ type failure struct {
 func (f failure) document() []byte { return encode(f) }
 
 func (f failure) answer() Answer {
-	return Answer{Payload: f.document(), FunctionError: "Unhandled", ExecutedVersion: Latest}
+	return Answer{Payload: f.document(), FunctionError: "Unhandled"}
 }
 
 // timedOut has no type, and its message begins with the time: so AWS writes it.
