@@ -52,6 +52,7 @@ type Config struct {
 	BisectBatchOnFunctionError     bool
 	FunctionResponseTypes          []string // ReportBatchItemFailures or nothing
 	OnFailure                      string   // ARN of the SQS queue, SNS topic or S3 bucket for failure documents; "" is none
+	OnSuccess                      string   // what DestinationConfig.OnSuccess names: a stream's mapping must not have one
 	Filters                        []string // patterns of which a record must match one; none lets all pass
 	Metrics                        []string // EventCount or nothing
 	TumblingWindowInSeconds        int      // 0: tumbling windows are not implemented

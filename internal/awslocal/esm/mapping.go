@@ -27,6 +27,13 @@ type Options struct {
 	MaxRest time.Duration
 	// Log gets a line for what AWS would do silently; nil is slog's default.
 	Log *slog.Logger
+	// UUID is the mapping's own, which is part of the keys of its documents in a bucket; "" makes one.
+	UUID string
+	// Checkpoints are Status().Shards of an earlier mapping of the stream: this one goes on where that one stood, whatever
+	// its starting position, and reads shards that are not among them from their beginning. nil begins anew.
+	Checkpoints []ShardStatus
+	// ActivationDelay is how long a mapping is Creating, Enabling or Updating at least; on AWS up to minutes.
+	ActivationDelay time.Duration
 }
 
 // settings are what a mapping and its shards share.
