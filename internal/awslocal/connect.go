@@ -70,7 +70,7 @@ type invoker struct {
 // Invoke runs the function. When ctx ends first the invocation still reads the payload, and the mapping leaves it alone.
 func (i invoker) Invoke(ctx context.Context, in esm.Invocation) (esm.Answer, error) {
 	a, err := i.lambda.Invoke(ctx, i.function, lambda.Invocation{RequestID: in.RequestID, Payload: in.Payload})
-	return esm.Answer(a), err
+	return esm.Answer{Payload: a.Payload, FunctionError: a.FunctionError, ExecutedVersion: a.ExecutedVersion}, err
 }
 
 // destination takes failure documents to the service that their ARN names.

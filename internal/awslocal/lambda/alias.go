@@ -37,7 +37,7 @@ func (s *Service) aliasDocument(f *function, a *alias) aliasDocument {
 	return aliasDocument{s.ARN(f.name + ":" + a.name), a.description, a.version, a.name, a.revision}
 }
 
-// set takes what an input gives; the version must be there, and be one: traffic is not divided here.
+// setAlias takes what an input gives; the version must be there, and be one: traffic is not divided here.
 func (s *Service) setAlias(f *function, a *alias, in aliasInput) error {
 	if in.RoutingConfig != nil && len(in.RoutingConfig.AdditionalVersionWeights) > 0 {
 		return wire.Unimplemented("Lambda aliases that divide their traffic (RoutingConfig)")
@@ -155,7 +155,7 @@ func (s *Service) listAliases(r *http.Request) (int, any, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b aliasDocument) int { return strings.Compare(a.Name, b.Name) })
-	page, next, err := pageOf(r, all, func(a aliasDocument) string { return a.Name })
+	page, next, err := wire.Page(r.URL.Query(), maxItems, all, func(a aliasDocument) string { return a.Name })
 	return http.StatusOK, struct {
 		Aliases    []aliasDocument
 		NextMarker string `json:",omitzero"`

@@ -14,6 +14,7 @@ type Answer struct {
 	Payload         []byte
 	FunctionError   string // "", or "Unhandled": then Payload is an error document
 	ExecutedVersion string // Latest or a number
+	Log             []byte // the last MaxLog bytes of the invocation's log, if Invocation.Tail asked for it
 }
 
 // failure is the error document in which Lambda and its runtimes say what went wrong.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -78,7 +79,7 @@ func (s *Service) upload(data []byte) (*code, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep the code: %w", err)
 	}
-	if err := unpack(data, dir); err != nil {
+	if err := unpack(data, dir, MaxUnzipped); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	sum := sha256.Sum256(data)
@@ -115,22 +116,24 @@ func (s *Service) removeUploads() {
 	}
 }
 
-// unpack writes a zip's files below dir, and nothing beside it. Files can be executed if their mode in the zip says so:
-// AWS wants it of bootstrap.
-func unpack(data []byte, dir string) error {
+// unpack writes a zip's files below dir, left bytes at most, and nothing beside it. Files can be executed if their mode in
+// the zip says so: AWS wants it of bootstrap.
+func unpack(data []byte, dir string, left int64) error {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return errNoZip
 	}
-	if len(z.File) == 0 || len(z.File) > MaxFiles {
-		return errNoZip
+	switch n := len(z.File); {
+	case n == 0:
+		return invalid("Uploaded file must be a non-empty zip")
+	case n > MaxFiles:
+		return invalid(fmt.Sprintf("the local endpoint takes zips of up to %d files, and this one has %d", MaxFiles, n))
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("keep the code: %w", err)
 	}
 	defer root.Close()
-	left := int64(MaxUnzipped)
 	for _, f := range z.File {
 		n, err := unpackFile(root, f, left)
 		if err != nil {
@@ -146,8 +149,11 @@ func unpack(data []byte, dir string) error {
 func unpackFile(root *os.Root, f *zip.File, left int64) (int64, error) {
 	mode := f.Mode()
 	name := filepath.Clean(filepath.FromSlash(f.Name))
-	if !filepath.IsLocal(name) || !mode.IsDir() && !mode.IsRegular() {
+	if !filepath.IsLocal(name) {
 		return 0, errNoZip
+	}
+	if !mode.IsDir() && !mode.IsRegular() {
+		return 0, invalid("the local endpoint takes zips of files and folders only, and " + f.Name + " is neither")
 	}
 	folder := name
 	if !mode.IsDir() {
@@ -169,14 +175,12 @@ func unpackFile(root *os.Root, f *zip.File, left int64) (int64, error) {
 		return 0, errNoZip
 	}
 	n, err := io.Copy(out, io.LimitReader(in, left+1))
-	if closed := out.Close(); err == nil && closed != nil {
-		return n, fmt.Errorf("keep the code: %w", closed)
-	}
-	switch {
+	disk := new(fs.PathError) // from writing: what is wrong in the zip is no such error
+	switch closed := out.Close(); {
+	case errors.As(err, &disk), err == nil && closed != nil:
+		return n, fmt.Errorf("keep the code: %w", errors.Join(err, closed))
 	case n > left:
 		return n, errUnzipped
-	case errors.Is(err, zip.ErrChecksum), errors.Is(err, zip.ErrFormat), errors.Is(err, io.ErrUnexpectedEOF):
-		return n, errNoZip
 	case err != nil:
 		return n, errNoZip
 	}

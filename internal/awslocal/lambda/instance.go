@@ -27,7 +27,7 @@ type instance struct {
 	api        *http.Server
 	code       *code
 	output     [2]*lines
-	log        *tail // of both
+	log        *tail         // of both
 	events     chan *event   // taken by next, which waits for one
 	ready      chan struct{} // closed by the first next
 	once       sync.Once     // closes ready

@@ -106,6 +106,9 @@ func (s *Service) run(v *version, ref string, in Invocation, rule fault.Rule) An
 	e := &event{id: in.RequestID, arn: s.invoked(ref), payload: in.Payload, tail: in.Tail}
 	i, answer := s.attempt(v, e, rule)
 	answer.ExecutedVersion = v.number
+	if e.tail && i != nil {
+		answer.Log = s.logOf(i, e)
+	}
 	if rule.Kind == fault.Hang {
 		s.pause(rule.Delay)
 	}

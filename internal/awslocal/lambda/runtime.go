@@ -14,7 +14,7 @@ type event struct {
 	id       string
 	arn      string // of the function, as it was invoked
 	payload  []byte
-	tail     bool   // the caller asks for the log
+	tail     bool // the caller asks for the log
 	began    time.Time
 	deadline time.Time
 	answer   chan Answer // holds one

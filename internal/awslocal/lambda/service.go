@@ -118,10 +118,7 @@ func (s *Service) Create(f Function) error {
 // add adds a checked function, with mu held.
 func (s *Service) add(f Function, c *code) (*function, error) {
 	if s.functions[f.Name] != nil {
-		return nil, &wire.Error{
-			Code: "ResourceConflictException", Message: "Function already exist: " + f.Name,
-			Status: http.StatusConflict, Fields: map[string]any{"Type": "User"},
-		}
+		return nil, conflict("Function already exist: " + f.Name)
 	}
 	fn := &function{name: f.Name, aliases: map[string]*alias{}}
 	if f.ReservedConcurrency > 0 {
@@ -226,5 +223,5 @@ func (s *Service) Close() {
 var errClosed = &wire.Error{Code: "ServiceException", Message: "the local Lambda service is closed", Status: http.StatusInternalServerError}
 
 func (s *Service) notFound(name string) error {
-	return &wire.Error{Code: "ResourceNotFoundException", Message: "Function not found: " + s.ARN(name), Status: http.StatusNotFound}
+	return missing("Function not found: " + s.ARN(name))
 }

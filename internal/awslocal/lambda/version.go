@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
@@ -130,11 +129,7 @@ func (s *Service) remove(name, qualifier string) error {
 func (s *Service) removeVersion(f *function, number string) error {
 	for name, a := range f.aliases {
 		if a.version == number {
-			return &wire.Error{
-				Code:    "ResourceConflictException",
-				Message: "Version " + number + " is referenced by alias " + name + ": delete or move the alias first",
-				Status:  http.StatusConflict, Fields: map[string]any{"Type": "User"},
-			}
+			return conflict("Version " + number + " is referenced by alias " + name + ": delete or move the alias first") // the text is ours
 		}
 	}
 	i := slices.IndexFunc(f.published, func(v *version) bool { return v.number == number })
