@@ -89,11 +89,11 @@ func checkVariables(vars map[string]string) error {
 
 // apply gives f with what was given.
 func (in *settings) apply(f Function) Function {
-	set(&f.Description, in.Description)
-	set(&f.Handler, in.Handler)
-	set(&f.RoleARN, in.Role)
-	set(&f.Runtime, in.Runtime)
-	set(&f.MemoryMB, in.MemorySize)
+	wire.Given(&f.Description, in.Description)
+	wire.Given(&f.Handler, in.Handler)
+	wire.Given(&f.RoleARN, in.Role)
+	wire.Given(&f.Runtime, in.Runtime)
+	wire.Given(&f.MemoryMB, in.MemorySize)
 	if in.Timeout != nil {
 		f.Timeout = time.Duration(*in.Timeout) * time.Second
 	}
@@ -111,12 +111,6 @@ func (in *settings) apply(f Function) Function {
 		f.Shown[name] = value
 	}
 	return f
-}
-
-func set[T any](to, from *T) {
-	if from != nil {
-		*to = *from
-	}
 }
 
 // codeInput says where code is.

@@ -74,6 +74,13 @@ func ReadREST(r *http.Request, most int64, tooLong error, into any) error {
 	return nil
 }
 
+// Given sets a value to what a request gives, if it does.
+func Given[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
 // maxAsked is the largest MaxItems that Lambda's lists take (API reference).
 const maxAsked = 10_000
 
