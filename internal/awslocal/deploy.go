@@ -67,7 +67,9 @@ func (c creator) queue(q stack.Queue) error {
 
 // mapping starts an event source mapping, which ends with the endpoint.
 func (c creator) mapping(m stack.Mapping) error {
-	made, err := esm.New(m.Config, source{c.e.Kinesis, m.Config.EventSourceARN}, invoker{c.e.Lambda, m.Function}, destination{c.e.SQS}, c.e.opt.Mapping)
+	opt := c.e.opt.Mapping
+	opt.UUID = m.UUID
+	made, err := esm.New(m.Config, source{c.e.Kinesis, m.Config.StreamARN()}, invoker{c.e.Lambda, m.Function}, destination{c.e.SQS}, opt)
 	if err != nil {
 		return err
 	}
