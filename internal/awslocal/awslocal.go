@@ -118,7 +118,7 @@ func (e *Endpoint) serve(l net.Listener) {
 		Stdout: e.opt.Stdout, Stderr: e.opt.Stderr,
 	})
 	e.Mappings = esm.NewDirectory(esm.DirectoryOptions{
-		Region: Region, Account: Account, World: world{e.Kinesis, e.Lambda, destination{e.SQS}}, Mapping: e.opt.Mapping,
+		Region: Region, Account: Account, World: outside{e.Kinesis, e.Lambda, destination{e.SQS}}, Mapping: e.opt.Mapping,
 	})
 	e.wire = wire.NewServer(e.Faults, e.Lambda.Kill, e.Kinesis.Wire(), e.DynamoDB.Wire(), e.SQS.Wire())
 	e.routes = e.control()

@@ -10,21 +10,21 @@ import (
 	"github.com/millrace/millrace/internal/awslocal/sqs"
 )
 
-// world is what the mappings of the endpoint touch.
-type world struct {
+// outside is what the mappings of the endpoint touch.
+type outside struct {
 	kinesis *kinesis.Service
 	lambda  *lambda.Service
 	destination
 }
 
 // Source gives the stream that an ARN names, itself or by one of its consumers.
-func (w world) Source(arn string) esm.Source {
+func (w outside) Source(arn string) esm.Source {
 	of := esm.Config{EventSourceARN: arn}
 	return source{w.kinesis, of.StreamARN()}
 }
 
 // Function finds a function, and keeps the qualifier that it was asked for with.
-func (w world) Function(ref string) (esm.Target, bool) {
+func (w outside) Function(ref string) (esm.Target, bool) {
 	f, ok := w.lambda.Function(ref)
 	if !ok {
 		return esm.Target{}, false

@@ -64,9 +64,9 @@ type destinationConfig struct {
 	OnSuccess *destinationInput `json:",omitzero"`
 }
 
-type filter struct{ Pattern string }
+type filterInput struct{ Pattern string }
 
-type filterCriteria struct{ Filters []filter }
+type filterCriteria struct{ Filters []filterInput }
 
 type metricsConfig struct{ Metrics []string }
 
@@ -183,7 +183,7 @@ func (d *Directory) describe(e *entry, state State) view {
 	if len(cfg.Filters) > 0 {
 		doc.FilterCriteria = new(filterCriteria)
 		for _, pattern := range cfg.Filters {
-			doc.FilterCriteria.Filters = append(doc.FilterCriteria.Filters, filter{pattern})
+			doc.FilterCriteria.Filters = append(doc.FilterCriteria.Filters, filterInput{pattern})
 		}
 	}
 	if len(cfg.Metrics) > 0 {
@@ -298,15 +298,10 @@ func (d *Directory) updateMapping(r *http.Request) (int, any, error) {
 	return http.StatusAccepted, d.describe(e, state), nil
 }
 
-// update changes a mapping. Its source and its starting position cannot be changed: the API has no members for them, and
-// what it would ignore is refused here.
+// update changes a mapping. UpdateEventSourceMapping has no members for the source and the starting position, and would
+// ignore them: Mapping.Update refuses them.
 func (d *Directory) update(e *entry, in request) (State, error) {
-	before := e.mapping.Config()
-	cfg := in.apply(before)
-	if cfg.EventSourceARN != before.EventSourceARN || cfg.StartingPosition != before.StartingPosition ||
-		!cfg.StartingPositionTimestamp.Equal(before.StartingPositionTimestamp) {
-		return "", invalid("An event source mapping's event source and starting position cannot be changed: delete it, and create another.")
-	}
+	cfg := in.apply(e.mapping.Config())
 	if err := cfg.Validate(); err != nil {
 		return "", err
 	}

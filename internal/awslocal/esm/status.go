@@ -73,7 +73,7 @@ type Settled struct {
 
 // counters is what Counters is a snapshot of.
 type counters struct {
-	polled, invoked, failedInvoke, dropped, delivered, undelivered, settled, invocations atomic.Int64
+	polled, filteredOut, outOfRange, invoked, failedInvoke, dropped, delivered, undelivered, settled, invocations atomic.Int64
 
 	result atomic.Pointer[string]
 }
@@ -110,7 +110,7 @@ func (c *counters) discarded(n int, delivered bool) {
 
 func (c *counters) snapshot() Counters {
 	return Counters{
-		Polled: c.polled.Load(), Invoked: c.invoked.Load(), FailedInvoke: c.failedInvoke.Load(),
+		Polled: c.polled.Load(), FilteredOut: c.filteredOut.Load(), OutOfRange: c.outOfRange.Load(), Invoked: c.invoked.Load(), FailedInvoke: c.failedInvoke.Load(),
 		Dropped: c.dropped.Load(), Delivered: c.delivered.Load(), DeliveryFailures: c.undelivered.Load(),
 		Settled: c.settled.Load(), Invocations: c.invocations.Load(),
 	}
