@@ -305,23 +305,22 @@ func (d *Directory) update(e *entry, in request) (State, error) {
 	if err := cfg.Validate(); err != nil {
 		return "", err
 	}
-	function, _ := splitFunction(cfg.FunctionARN)
 	var invoker Invoker
 	if in.FunctionName != nil {
 		target, ok := d.opt.World.Function(*in.FunctionName)
 		if !ok {
 			return "", errNoFunction
 		}
-		cfg.FunctionARN, cfg.RoleARN, function, invoker = target.ARN, target.RoleARN, target.Name, target.Invoker
+		cfg.FunctionARN, cfg.RoleARN, invoker = target.ARN, target.RoleARN, target.Invoker
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.duplicate(e, cfg, function); err != nil {
+	if err := d.duplicate(e, cfg); err != nil {
 		return "", err
 	}
 	state, err := e.mapping.Update(cfg, invoker)
 	if err == nil {
-		e.function, e.modified = function, time.Now()
+		e.modified = time.Now()
 	}
 	return state, err
 }
