@@ -210,7 +210,9 @@ func (d *Directory) createMapping(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusAccepted, d.describe(e, Creating), nil
+	doc := d.describe(e, Creating)
+	doc.LastProcessingResult = ResultNone // it may have begun already
+	return http.StatusAccepted, doc, nil
 }
 
 // find gives the mapping that a request's path names.

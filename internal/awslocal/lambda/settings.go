@@ -111,4 +111,3 @@ func (in *settings) apply(f Function) Function {
 	}
 	return f
 }
-

@@ -110,4 +110,3 @@ func (s *Service) publishVersion(r *http.Request) (int, any, error) {
 	_, doc, err := s.change(name, in.RevisionID, func(fn *function) *version { return s.publish(fn, in.Description) })
 	return http.StatusCreated, doc, err
 }
-

@@ -297,7 +297,7 @@ func TestCreate_WrongTemplates_AreNamedByPlace(t *testing.T) {
 		"F.Code: want the folder that holds the function's bootstrap; code in S3":       "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: provided, Code: {S3Key: x}}}}",
 		"F.ReservedConcurrentExecutions: 0: want 1 or more":                             function + "ReservedConcurrentExecutions: 0}}}",
 		"M.FunctionName: there is no function x in this template":                       "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST}}}",
-		"M.FunctionName: \"x:live\": the local endpoint has no versions or aliases":     "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: 'x:live', EventSourceArn: y, StartingPosition: LATEST}}}",
+		"M.FunctionName: \"x:live\": a template's functions have no versions or aliases here":     "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: 'x:live', EventSourceArn: y, StartingPosition: LATEST}}}",
 		"M.FilterCriteria: is not emulated":                                             "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FilterCriteria: {}}}}",
 		"M: ValidationException: 1 validation error detected: Value '0' at 'batchSize'": "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST, BatchSize: 0}}}",
 		"T.KeySchema: has no HASH key":                                                  "Resources: {T: {Type: 'AWS::DynamoDB::Table'}}",
