@@ -270,7 +270,7 @@ func splitFunction(ref string) (name, qualifier string) {
 	return name, qualifier
 }
 
-// inUse is AWS's error for a mapping that is being deleted.
+// inUse is the error for a mapping that is being deleted. AWS has it for all that are changing; here they may be changed again.
 func inUse(what string) error {
 	return &wire.Error{
 		Code: "ResourceInUseException", Message: "Cannot " + what + " the event source mapping because it is in use.",

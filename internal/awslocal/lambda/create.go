@@ -33,7 +33,7 @@ func (s *Service) fetch(in codeInput) ([]byte, error) {
 		return nil, wire.Unimplemented("Lambda code in a version of an S3 object")
 	}
 	data, err := s.opt.Objects(in.S3Bucket, in.S3Key)
-	if err != nil { // the text up to the cause was seen on AWS, for example in terraform-provider-aws's issues
+	if err != nil { // AWS's text, as in issue 13208 of serverless/serverless
 		return nil, invalid("Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: " + err.Error())
 	}
 	return data, nil
@@ -105,14 +105,14 @@ func (s *Service) createFunction(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer c.use().drop() // if nobody else uses it
 	f.CodeDir = c.dir
 	f, err = f.checked()
 	if err != nil {
 		return 0, nil, fmt.Errorf("create function %s: %w", f.Name, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer c.use().drop() // if nobody else uses it
 	fn, err := s.add(f, c)
 	if err != nil {
 		return 0, nil, err
@@ -122,8 +122,7 @@ func (s *Service) createFunction(r *http.Request) (int, any, error) {
 	if in.Publish {
 		v = s.publish(fn, nil)
 	}
-	doc := s.configuration(v, "")
-	return http.StatusCreated, doc, nil
+	return http.StatusCreated, s.configuration(v, ""), nil
 }
 
 // deleteFunction answers DeleteFunction.
