@@ -58,9 +58,7 @@ type entry struct {
 	mapping  *Mapping
 	wake     chan struct{} // of capacity 1: something has been asked of the mapping
 	changing sync.Mutex    // held while a request changes the mapping
-
-	function string // name, without a qualifier; like what follows under Directory.mu
-	modified time.Time
+	modified time.Time     // under Directory.mu
 }
 
 // NewDirectory makes one without mappings. Close it.
