@@ -37,6 +37,7 @@ type stream struct {
 	last      int
 	retention time.Duration
 	readTakes time.Duration
+	reads     int
 	deleted   bool
 }
 
@@ -163,6 +164,7 @@ func (c *cursor) Read(limit int) ([]Record, bool) {
 	pause(context.Background(), c.stream.readTakes)
 	c.stream.mu.Lock()
 	defer c.stream.mu.Unlock()
+	c.stream.reads++
 	n := min(limit, len(c.shard.records)-c.next)
 	out := slices.Clone(c.shard.records[c.next : c.next+n])
 	c.next += n
