@@ -14,6 +14,11 @@ func (noopFunction) Invoke(context.Context, Invocation) (Answer, error) {
 	return Answer{Payload: []byte(`{"batchItemFailures":[]}`), ExecutedVersion: "$LATEST"}, nil
 }
 
+// benchmarkEvent is a record's data, of usual size.
+const benchmarkEvent = `{"specversion":"1.0","id":"AA-20080103-1234-OSL","source":"/airlines/AA","type":"flight.departed",` +
+	`"time":"2008-01-03T08:00:00Z","subject":"OSL","datacontenttype":"application/json",` +
+	`"data":{"origin":"OSL","destination":"BGO","carrier":"AA","delay":3,"distance":100}}`
+
 // BenchmarkMapping measures all that the mapping does for a record, with a function that does nothing.
 func BenchmarkMapping(b *testing.B) {
 	for _, c := range []struct {
@@ -36,6 +41,9 @@ func BenchmarkMapping(b *testing.B) {
 					s.add(fmt.Sprintf("shardId-%012d", i), "", "")
 				}
 				s.shards[i].records = benchmarkRecords(n/c.shards, 250)
+				for j := range s.shards[i].records {
+					s.shards[i].records[j].Data = []byte(benchmarkEvent)
+				}
 			}
 			cfg := testConfig()
 			cfg.BatchSize, cfg.ParallelizationFactor, cfg.Filters = 1000, c.lanes, c.filters

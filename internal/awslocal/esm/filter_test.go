@@ -207,9 +207,9 @@ func TestFilters_Pass(t *testing.T) {
 	}
 }
 
-func TestFilters_Beside_AreTheFieldsOtherThanData(t *testing.T) {
+func TestNewFilters_KnowsTheFieldsOtherThanData(t *testing.T) {
 	f := newFilters([]string{`{"data":{"a":[1]},"partitionKey":["k"]}`, onlyFunction1})
-	if got := f.beside(); !slices.Equal(got, []string{"partitionKey"}) {
+	if got := f.beside; !slices.Equal(got, []string{"partitionKey"}) {
 		t.Errorf("beside = %v", got)
 	}
 }
