@@ -210,12 +210,14 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	c.MaximumRecordAgeInSeconds = in.integer("MaximumRecordAgeInSeconds", c.MaximumRecordAgeInSeconds)
 	c.BisectBatchOnFunctionError = in.boolean("BisectBatchOnFunctionError", c.BisectBatchOnFunctionError)
 	c.FunctionResponseTypes = slices.Clone(in.texts("FunctionResponseTypes"))
-	c.OnFailure = in.object("DestinationConfig").object("OnFailure").text("Destination", "")
-	for _, other := range []string{"FilterCriteria", "TumblingWindowInSeconds"} {
-		if in.value(other) != nil {
-			in.fail(other, "is not emulated: the function would get other batches than on AWS")
-		}
+	destinations := in.object("DestinationConfig")
+	c.OnFailure = destinations.object("OnFailure").text("Destination", "")
+	c.OnSuccess = destinations.object("OnSuccess").text("Destination", "")
+	for _, f := range in.object("FilterCriteria").objects("Filters") {
+		c.Filters = append(c.Filters, f.text("Pattern", ""))
 	}
+	c.Metrics = slices.Clone(in.object("MetricsConfig").texts("Metrics"))
+	c.TumblingWindowInSeconds = in.integer("TumblingWindowInSeconds", 0)
 	if _, ok := p.roles[m.Function]; !ok {
 		in.fail("FunctionName", "there is no function %s in this template", m.Function)
 	}
