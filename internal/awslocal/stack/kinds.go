@@ -195,7 +195,7 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	case lambda.Latest:
 		c.FunctionARN += ":" + qualifier
 	default:
-		in.fail("FunctionName", "%q: the local endpoint has no versions or aliases", ref)
+		in.fail("FunctionName", "%q: a template's functions have no versions or aliases here", ref)
 	}
 	c.RoleARN = p.roles[m.Function]
 	c.StartingPosition = esm.PositionType(in.required("StartingPosition"))
