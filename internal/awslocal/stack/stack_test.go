@@ -67,13 +67,13 @@ Resources:
       BisectBatchOnFunctionError: true
       DestinationConfig: {OnFailure: {Destination: !GetAtt FailureQueue.Arn}}
       EventSourceArn: {"Fn::GetAtt": [Stream, Arn]}
+      FilterCriteria: {Filters: [{Pattern: '{"data":{"a":[1]}}'}]}
       FunctionName: !GetAtt Processor.Arn
       FunctionResponseTypes: [ReportBatchItemFailures]
       MaximumBatchingWindowInSeconds: 1
       MaximumRecordAgeInSeconds: 3600
       MaximumRetryAttempts: 60
       MetricsConfig: {Metrics: [EventCount]}
-      FilterCriteria: {Filters: [{Pattern: '{"data":{"a":["b"]}}'}]}
       StartingPosition: TRIM_HORIZON
   Processor:
     Type: AWS::Lambda::Function
@@ -130,7 +130,7 @@ func TestCreate_AllKinds_InTheOrderOfTheirReferences(t *testing.T) {
 	mapping.MaximumRecordAgeInSeconds, mapping.MaximumRetryAttempts = 3600, 60
 	mapping.BisectBatchOnFunctionError, mapping.FunctionResponseTypes = true, []string{"ReportBatchItemFailures"}
 	mapping.OnFailure = "arn:aws:sqs:us-east-1:000000000000:S-FailureQueue"
-	mapping.Filters, mapping.Metrics = []string{`{"data":{"a":["b"]}}`}, []string{"EventCount"}
+	mapping.Metrics, mapping.Filters = []string{esm.EventCount}, []string{`{"data":{"a":[1]}}`}
 	const urls = "http://127.0.0.1:4566/000000000000/"
 	want := []any{
 		Queue{Name: "dead", Attributes: map[string]string{}, URL: urls + "dead"},
@@ -300,7 +300,9 @@ func TestCreate_WrongTemplates_AreNamedByPlace(t *testing.T) {
 		"F.ReservedConcurrentExecutions: 0: want 1 or more":                                   function + "ReservedConcurrentExecutions: 0}}}",
 		"M.FunctionName: there is no function x in this template":                             "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST}}}",
 		"M.FunctionName: \"x:live\": a template's functions have no versions or aliases here": "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: 'x:live', EventSourceArn: y, StartingPosition: LATEST}}}",
-		"M: InvalidParameterValueException: Invalid filter pattern definition.":               "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, FilterCriteria: {Filters: [{Pattern: '{'}]}}}}",
+		"M: InvalidParameterValueException: Invalid filter pattern definition.":               "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, FilterCriteria: {Filters: [{Pattern: 'x'}]}}}}",
+		"M.FilterCriteria.Filters[0].Pattern: is required":                                    "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, FilterCriteria: {Filters: [{}]}}}}",
+		"M: NotImplemented: the local AWS endpoint does not implement tumbling windows":       "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, TumblingWindowInSeconds: 60}}}",
 		"M: ValidationException: 1 validation error detected: Value '0' at 'batchSize'":       "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST, BatchSize: 0}}}",
 		"T.KeySchema: has no HASH key":                                                        "Resources: {T: {Type: 'AWS::DynamoDB::Table'}}",
 		"T.AttributeDefinitions: does not have the key a":                                     "Resources: {T: {Type: 'AWS::DynamoDB::Table', Properties: {KeySchema: [{AttributeName: a, KeyType: HASH}]}}}",
