@@ -50,7 +50,7 @@ func TestDoc_Operations_AreThoseOfTheCode(t *testing.T) {
 	for _, svc := range []*wire.Service{
 		kinesis.New(kinesis.Options{}).Wire(), dynamodb.New(dynamodb.Options{}).Wire(), sqs.New(sqs.Options{}).Wire(),
 	} {
-		sameOperations(t, svc.Name, row(t, page, svc.Name), slices.Collect(maps.Keys(svc.Operations)))
+		sameOperations(t, svc.Name, row(t, page, svc.Name), slices.Concat(slices.Collect(maps.Keys(svc.Operations)), slices.Collect(maps.Keys(svc.Streams))))
 	}
 	e := Start(t, Options{})
 	sameOperations(t, "Lambda", row(t, page, "Lambda"), append(e.Lambda.Operations(), e.Mappings.Operations()...))
