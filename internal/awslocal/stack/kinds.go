@@ -195,9 +195,22 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	case lambda.Latest:
 		c.FunctionARN += ":" + qualifier
 	default:
-		in.fail("FunctionName", "%q: the local endpoint has no versions or aliases", ref)
+		in.fail("FunctionName", "%q: a template's functions have no versions or aliases here", ref)
 	}
 	c.RoleARN = p.roles[m.Function]
+	mappingSettings(in, &c)
+	if _, ok := p.roles[m.Function]; !ok {
+		in.fail("FunctionName", "there is no function %s in this template", m.Function)
+	}
+	if err := c.Validate(); err != nil {
+		p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
+	}
+	m.Config = c
+	return m, map[string]string{"": m.UUID, "Id": m.UUID, "EventSourceMappingArn": p.arn("lambda", "event-source-mapping:"+m.UUID)}
+}
+
+// mappingSettings reads what has a default, and the position. Whether AWS would take it, Validate says.
+func mappingSettings(in *properties, c *esm.Config) {
 	c.StartingPosition = esm.PositionType(in.required("StartingPosition"))
 	if seconds := in.integer("StartingPositionTimestamp", 0); seconds != 0 {
 		c.StartingPositionTimestamp = time.Unix(int64(seconds), 0)
@@ -210,18 +223,12 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	c.MaximumRecordAgeInSeconds = in.integer("MaximumRecordAgeInSeconds", c.MaximumRecordAgeInSeconds)
 	c.BisectBatchOnFunctionError = in.boolean("BisectBatchOnFunctionError", c.BisectBatchOnFunctionError)
 	c.FunctionResponseTypes = slices.Clone(in.texts("FunctionResponseTypes"))
-	c.OnFailure = in.object("DestinationConfig").object("OnFailure").text("Destination", "")
-	for _, other := range []string{"FilterCriteria", "TumblingWindowInSeconds"} {
-		if in.value(other) != nil {
-			in.fail(other, "is not emulated: the function would get other batches than on AWS")
-		}
+	destinations := in.object("DestinationConfig")
+	c.OnFailure = destinations.object("OnFailure").text("Destination", "")
+	c.OnSuccess = destinations.object("OnSuccess").text("Destination", "")
+	for _, filter := range in.object("FilterCriteria").objects("Filters") {
+		c.Filters = append(c.Filters, filter.required("Pattern"))
 	}
-	if _, ok := p.roles[m.Function]; !ok {
-		in.fail("FunctionName", "there is no function %s in this template", m.Function)
-	}
-	if err := c.Validate(); err != nil {
-		p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
-	}
-	m.Config = c
-	return m, map[string]string{"": m.UUID, "Id": m.UUID, "EventSourceMappingArn": p.arn("lambda", "event-source-mapping:"+m.UUID)}
+	c.Metrics = slices.Clone(in.object("MetricsConfig").texts("Metrics"))
+	c.TumblingWindowInSeconds = in.integer("TumblingWindowInSeconds", 0)
 }

@@ -67,6 +67,7 @@ Resources:
       BisectBatchOnFunctionError: true
       DestinationConfig: {OnFailure: {Destination: !GetAtt FailureQueue.Arn}}
       EventSourceArn: {"Fn::GetAtt": [Stream, Arn]}
+      FilterCriteria: {Filters: [{Pattern: '{"data":{"a":[1]}}'}]}
       FunctionName: !GetAtt Processor.Arn
       FunctionResponseTypes: [ReportBatchItemFailures]
       MaximumBatchingWindowInSeconds: 1
@@ -129,6 +130,7 @@ func TestCreate_AllKinds_InTheOrderOfTheirReferences(t *testing.T) {
 	mapping.MaximumRecordAgeInSeconds, mapping.MaximumRetryAttempts = 3600, 60
 	mapping.BisectBatchOnFunctionError, mapping.FunctionResponseTypes = true, []string{"ReportBatchItemFailures"}
 	mapping.OnFailure = "arn:aws:sqs:us-east-1:000000000000:S-FailureQueue"
+	mapping.Metrics, mapping.Filters = []string{esm.EventCount}, []string{`{"data":{"a":[1]}}`}
 	const urls = "http://127.0.0.1:4566/000000000000/"
 	want := []any{
 		Queue{Name: "dead", Attributes: map[string]string{}, URL: urls + "dead"},
@@ -153,7 +155,7 @@ func TestCreate_AllKinds_InTheOrderOfTheirReferences(t *testing.T) {
 	if !maps.Equal(s.Outputs, outputs) || len(s.Outputs["Id"]) != 36 {
 		t.Errorf("outputs %v", s.Outputs)
 	}
-	ignored := []string{"FailureQueue.KmsMasterKeyId", "Table.SSESpecification", "Processor.TracingConfig", "Stream.StreamEncryption", "Mapping.MetricsConfig"}
+	ignored := []string{"FailureQueue.KmsMasterKeyId", "Table.SSESpecification", "Processor.TracingConfig", "Stream.StreamEncryption"}
 	if !slices.Equal(s.Ignored, ignored) {
 		t.Errorf("ignored %v", s.Ignored)
 	}
@@ -256,53 +258,55 @@ func wrong(properties string) string {
 func TestCreate_WrongTemplates_AreNamedByPlace(t *testing.T) {
 	const function = "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: provided.al2023, Code: x, "
 	for want, text := range map[string]string{
-		"template.yaml: is empty":                                                       "",
-		"line 1: Resources: want a mapping":                                             "Resources: [a]",
-		"line 2: the template: Resources is there twice":                                "Resources: {}\nResources: {}",
-		"line 1: Transform: macros and AWS::Serverless":                                 "Transform: AWS::Serverless-2016-10-31",
-		"line 1: Resource: there is no such section":                                    "Resource: {}",
-		"line 1: Q: has no Type":                                                        "Resources: {Q: {}}",
-		"line 1: Q.Typ: a resource has no such attribute":                               "Resources: {Q: {Typ: x}}",
-		"Outputs.O: has no Value":                                                       "Outputs: {O: {Description: x}}",
-		"line 1: Outputs.O.Value: Ref: there is no resource or parameter X":             "Outputs: {O: {Value: !Ref X}}",
-		"line 5: Q.QueueName: Ref: there is no resource or parameter Table":             wrong("QueueName: !Ref Table"),
-		"line 6: Q.A.B[0]: Fn::GetAtt: there is no resource or parameter T":             wrong("A:\n  B: [!GetAtt T.Arn]"),
-		"line 5: Q.QueueName: Fn::Sub: there is no resource or parameter Oops":          wrong("QueueName: !Sub 'a${Oops.Arn}'"),
-		"line 5: Q.QueueName: Fn::Sub: ${Oops has no end":                               wrong("QueueName: !Sub 'a${Oops'"),
-		"line 5: Q.QueueName: Fn::If: is not emulated":                                  wrong("QueueName: !If [a, b, c]"),
-		"line 5: Q.QueueName: Fn::Join: want a delimiter and a list":                    wrong("QueueName: !Join [a]"),
-		"line 5: Q.QueueName: Fn::Select: there is no element 2 in a list of 2":         wrong("QueueName: !Select [2, [a, b]]"),
-		"line 5: Q.QueueName: Fn::Split: want a delimiter and a string":                 wrong("QueueName: !Split ['', a]"),
-		"line 5: Q.QueueName: Ref: want a name":                                         wrong("QueueName: !Ref [a]"),
-		"line 5: Q.QueueName: Fn::GetAtt: want a resource and its attribute":            wrong("QueueName: !GetAtt Q"),
-		"Q.QueueName: want a string":                                                    wrong("QueueName: [a]"),
-		"Q.FifoQueue: FIFO queues are not emulated":                                     wrong("FifoQueue: true"),
-		"Q.FifoQueue: \"maybe\": want true or false":                                    wrong("FifoQueue: maybe"),
-		"Q.RedrivePolicy.deadLetterTargetArn: is required":                              wrong("RedrivePolicy: {maxReceiveCount: 1}"),
-		"Q.RedrivePolicy.maxReceiveCount: \"x\": want a whole number":                   wrong("RedrivePolicy: {deadLetterTargetArn: a, maxReceiveCount: x}"),
-		"line 6: Q.A: YAML aliases are not part of a template":                          "Metadata: &a {}\n" + wrong("A: *a"),
-		"line 1: A needs itself: A -> B -> A":                                           "Resources: {A: {Type: T, Properties: {X: !Ref B}}, B: {Type: T, DependsOn: [A]}}",
-		"line 1: A.DependsOn: there is no resource B":                                   "Resources: {A: {Type: T, DependsOn: B}}",
-		"line 1: Q.Condition: conditions are not emulated":                              "Resources: {Q: {Type: 'AWS::SQS::Queue', Condition: C}}",
-		"line 2: Outputs.O.Value: Fn::GetAtt: Q has no attribute Color here":            "Resources: {Q: {Type: 'AWS::SQS::Queue'}}\nOutputs: {O: {Value: !GetAtt Q.Color}}",
-		"Outputs.O.Value: want a string":                                                "Outputs: {O: {Value: [a]}}",
-		"parameter P: has no default: give it a value":                                  "Parameters: {P: {Type: String}}",
-		"parameter P: \"c\" is not allowed: want one of a, b":                           "Parameters: {P: {Type: String, Default: c, AllowedValues: [a, b]}}",
-		"parameter P: \"c\" does not match a+":                                          "Parameters: {P: {Type: String, Default: c, AllowedPattern: a+}}",
-		"parameter P: \"3\" is above MaxValue 2":                                        "Parameters: {P: {Type: Number, Default: 3, MaxValue: 2}}",
-		"parameter P: \"x\" is no number":                                               "Parameters: {P: {Type: Number, Default: x}}",
-		"parameter P: \"\" is below MinLength 1":                                        "Parameters: {P: {Type: String, Default: '', MinLength: 1}}",
-		"line 1: Parameters.P: has no Type":                                             "Parameters: {P: {Default: 1}}",
-		"F.Runtime: \"python3.12\": want provided.al2023":                               "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: python3.12, Code: x}}}",
-		"F.Code: want the folder that holds the function's bootstrap; code in S3":       "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: provided, Code: {S3Key: x}}}}",
-		"F.ReservedConcurrentExecutions: 0: want 1 or more":                             function + "ReservedConcurrentExecutions: 0}}}",
-		"M.FunctionName: there is no function x in this template":                       "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST}}}",
-		"M.FunctionName: \"x:live\": the local endpoint has no versions or aliases":     "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: 'x:live', EventSourceArn: y, StartingPosition: LATEST}}}",
-		"M.FilterCriteria: is not emulated":                                             "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FilterCriteria: {}}}}",
-		"M: ValidationException: 1 validation error detected: Value '0' at 'batchSize'": "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST, BatchSize: 0}}}",
-		"T.KeySchema: has no HASH key":                                                  "Resources: {T: {Type: 'AWS::DynamoDB::Table'}}",
-		"T.AttributeDefinitions: does not have the key a":                               "Resources: {T: {Type: 'AWS::DynamoDB::Table', Properties: {KeySchema: [{AttributeName: a, KeyType: HASH}]}}}",
-		"S.StreamModeDetails.StreamMode: \"FAST\": want PROVISIONED or ON_DEMAND":       "Resources: {S: {Type: 'AWS::Kinesis::Stream', Properties: {StreamModeDetails: {StreamMode: FAST}}}}",
+		"template.yaml: is empty":                                                             "",
+		"line 1: Resources: want a mapping":                                                   "Resources: [a]",
+		"line 2: the template: Resources is there twice":                                      "Resources: {}\nResources: {}",
+		"line 1: Transform: macros and AWS::Serverless":                                       "Transform: AWS::Serverless-2016-10-31",
+		"line 1: Resource: there is no such section":                                          "Resource: {}",
+		"line 1: Q: has no Type":                                                              "Resources: {Q: {}}",
+		"line 1: Q.Typ: a resource has no such attribute":                                     "Resources: {Q: {Typ: x}}",
+		"Outputs.O: has no Value":                                                             "Outputs: {O: {Description: x}}",
+		"line 1: Outputs.O.Value: Ref: there is no resource or parameter X":                   "Outputs: {O: {Value: !Ref X}}",
+		"line 5: Q.QueueName: Ref: there is no resource or parameter Table":                   wrong("QueueName: !Ref Table"),
+		"line 6: Q.A.B[0]: Fn::GetAtt: there is no resource or parameter T":                   wrong("A:\n  B: [!GetAtt T.Arn]"),
+		"line 5: Q.QueueName: Fn::Sub: there is no resource or parameter Oops":                wrong("QueueName: !Sub 'a${Oops.Arn}'"),
+		"line 5: Q.QueueName: Fn::Sub: ${Oops has no end":                                     wrong("QueueName: !Sub 'a${Oops'"),
+		"line 5: Q.QueueName: Fn::If: is not emulated":                                        wrong("QueueName: !If [a, b, c]"),
+		"line 5: Q.QueueName: Fn::Join: want a delimiter and a list":                          wrong("QueueName: !Join [a]"),
+		"line 5: Q.QueueName: Fn::Select: there is no element 2 in a list of 2":               wrong("QueueName: !Select [2, [a, b]]"),
+		"line 5: Q.QueueName: Fn::Split: want a delimiter and a string":                       wrong("QueueName: !Split ['', a]"),
+		"line 5: Q.QueueName: Ref: want a name":                                               wrong("QueueName: !Ref [a]"),
+		"line 5: Q.QueueName: Fn::GetAtt: want a resource and its attribute":                  wrong("QueueName: !GetAtt Q"),
+		"Q.QueueName: want a string":                                                          wrong("QueueName: [a]"),
+		"Q.FifoQueue: FIFO queues are not emulated":                                           wrong("FifoQueue: true"),
+		"Q.FifoQueue: \"maybe\": want true or false":                                          wrong("FifoQueue: maybe"),
+		"Q.RedrivePolicy.deadLetterTargetArn: is required":                                    wrong("RedrivePolicy: {maxReceiveCount: 1}"),
+		"Q.RedrivePolicy.maxReceiveCount: \"x\": want a whole number":                         wrong("RedrivePolicy: {deadLetterTargetArn: a, maxReceiveCount: x}"),
+		"line 6: Q.A: YAML aliases are not part of a template":                                "Metadata: &a {}\n" + wrong("A: *a"),
+		"line 1: A needs itself: A -> B -> A":                                                 "Resources: {A: {Type: T, Properties: {X: !Ref B}}, B: {Type: T, DependsOn: [A]}}",
+		"line 1: A.DependsOn: there is no resource B":                                         "Resources: {A: {Type: T, DependsOn: B}}",
+		"line 1: Q.Condition: conditions are not emulated":                                    "Resources: {Q: {Type: 'AWS::SQS::Queue', Condition: C}}",
+		"line 2: Outputs.O.Value: Fn::GetAtt: Q has no attribute Color here":                  "Resources: {Q: {Type: 'AWS::SQS::Queue'}}\nOutputs: {O: {Value: !GetAtt Q.Color}}",
+		"Outputs.O.Value: want a string":                                                      "Outputs: {O: {Value: [a]}}",
+		"parameter P: has no default: give it a value":                                        "Parameters: {P: {Type: String}}",
+		"parameter P: \"c\" is not allowed: want one of a, b":                                 "Parameters: {P: {Type: String, Default: c, AllowedValues: [a, b]}}",
+		"parameter P: \"c\" does not match a+":                                                "Parameters: {P: {Type: String, Default: c, AllowedPattern: a+}}",
+		"parameter P: \"3\" is above MaxValue 2":                                              "Parameters: {P: {Type: Number, Default: 3, MaxValue: 2}}",
+		"parameter P: \"x\" is no number":                                                     "Parameters: {P: {Type: Number, Default: x}}",
+		"parameter P: \"\" is below MinLength 1":                                              "Parameters: {P: {Type: String, Default: '', MinLength: 1}}",
+		"line 1: Parameters.P: has no Type":                                                   "Parameters: {P: {Default: 1}}",
+		"F.Runtime: \"python3.12\": want provided.al2023":                                     "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: python3.12, Code: x}}}",
+		"F.Code: want the folder that holds the function's bootstrap; code in S3":             "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: provided, Code: {S3Key: x}}}}",
+		"F.ReservedConcurrentExecutions: 0: want 1 or more":                                   function + "ReservedConcurrentExecutions: 0}}}",
+		"M.FunctionName: there is no function x in this template":                             "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST}}}",
+		"M.FunctionName: \"x:live\": a template's functions have no versions or aliases here": "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: 'x:live', EventSourceArn: y, StartingPosition: LATEST}}}",
+		"M: InvalidParameterValueException: Invalid filter pattern definition.":               "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, FilterCriteria: {Filters: [{Pattern: 'x'}]}}}}",
+		"M.FilterCriteria.Filters[0].Pattern: is required":                                    "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, FilterCriteria: {Filters: [{}]}}}}",
+		"M: NotImplemented: the local AWS endpoint does not implement tumbling windows":       "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, TumblingWindowInSeconds: 60}}}",
+		"M: ValidationException: 1 validation error detected: Value '0' at 'batchSize'":       "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST, BatchSize: 0}}}",
+		"T.KeySchema: has no HASH key":                                                        "Resources: {T: {Type: 'AWS::DynamoDB::Table'}}",
+		"T.AttributeDefinitions: does not have the key a":                                     "Resources: {T: {Type: 'AWS::DynamoDB::Table', Properties: {KeySchema: [{AttributeName: a, KeyType: HASH}]}}}",
+		"S.StreamModeDetails.StreamMode: \"FAST\": want PROVISIONED or ON_DEMAND":             "Resources: {S: {Type: 'AWS::Kinesis::Stream', Properties: {StreamModeDetails: {StreamMode: FAST}}}}",
 	} {
 		s, got, err := create(t, text, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
