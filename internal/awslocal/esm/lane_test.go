@@ -118,7 +118,7 @@ func (w *world) orderLen() int {
 }
 
 func TestBlockedRecord_WhatPassesItIsNotKept(t *testing.T) {
-	const n = 20 * pageRecords
+	const n = 6 * pageRecords
 	for _, filtered := range []bool{true, false} {
 		play(t, func(w *world) {
 			a, b := key(0, 2), key(1, 2)
@@ -142,7 +142,7 @@ func TestBlockedRecord_WhatPassesItIsNotKept(t *testing.T) {
 			}
 			w.await(n + 1)
 			w.wantCheckpoint(shard0, b+":before")
-			if got := w.orderLen(); got > 4*aheadRecords {
+			if got := w.orderLen(); got > 2*aheadRecords {
 				t.Errorf("filtered %v: %d sequence numbers kept of %d", filtered, got, n)
 			}
 			close(release)
