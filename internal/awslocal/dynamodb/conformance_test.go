@@ -62,7 +62,7 @@ var tableNumber atomic.Int64
 
 // TestConformance holds the local endpoint, and another if one is given, against AWS's recorded behaviour.
 func TestConformance(t *testing.T) {
-	suite := slices.Concat(tableChecks, itemChecks, valueChecks, conditionChecks, queryChecks, batchChecks, transactChecks, refusalChecks())
+	suite := slices.Concat(tableChecks, itemChecks, valueChecks, conditionChecks, queryChecks, scanChecks, batchChecks, batchWriteChecks, updateChecks, transactChecks, refusalChecks())
 	t.Run("local", func(t *testing.T) { runSuite(t, serve(t, New(Options{}), nil), suite, "") })
 	endpoint := os.Getenv(envEndpoint)
 	if endpoint == "" {
