@@ -67,7 +67,7 @@ func (c creator) queue(q stack.Queue) error {
 
 // mapping starts an event source mapping, which ends with the endpoint.
 func (c creator) mapping(m stack.Mapping) error {
-	made, err := esm.New(m.Config, source{c.e.Kinesis, m.Config.EventSourceARN}, invoker{c.e.Lambda, m.Function}, destination{c.e.SQS}, c.e.opt.Mapping)
+	made, err := esm.New(m.Config, source{c.e.Kinesis, m.Config.EventSourceARN}, invoker{c.e.Lambda, m.Function}, destination{c.e.SQS, c.e.SNS, c.e.S3}, c.e.opt.Mapping)
 	if err != nil {
 		return err
 	}

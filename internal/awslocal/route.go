@@ -5,37 +5,86 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/millrace/millrace/internal/awslocal/fault"
+	"github.com/millrace/millrace/internal/awslocal/sns"
 	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
 // maxControl bounds a request of the control API: fault.MaxRules rules of 256 bytes.
 const maxControl = 256 << 10
 
-// route hands a request to its service, which its header or path tells: X-Amz-Target of the JSON protocols,
-// Lambda's path, the form of the Query protocol.
+// route hands a request to its service.
 func (e *Endpoint) route(w http.ResponseWriter, r *http.Request) {
 	if !e.enter() {
 		panic(http.ErrAbortHandler)
 	}
 	defer e.requests.Done()
-	switch {
-	case strings.HasPrefix(r.URL.Path, "/_millrace/"):
+	switch doorOf(r) {
+	case doorControl:
 		e.routes.ServeHTTP(w, r)
-	case r.Header.Get("X-Amz-Target") != "":
+	case doorJSON:
 		e.wire.ServeHTTP(w, r)
-	case strings.HasPrefix(r.URL.Path, "/2015-03-31/"):
+	case doorLambda:
 		e.Lambda.ServeHTTP(w, r)
-	case r.Method == http.MethodPost && isForm(r):
-		e.Stacks.ServeHTTP(w, r)
+	case doorQuery:
+		e.query(w, r)
+	case doorS3:
+		e.S3.ServeHTTP(w, r)
 	default:
 		wire.NotImplemented(w, r.Method+" "+r.URL.Path)
 	}
+}
+
+// query hands a request of the Query protocol to its service, which the version tells that it names.
+func (e *Endpoint) query(w http.ResponseWriter, r *http.Request) {
+	if form, err := wire.Form(w, r); err == nil && form.Get("Version") == sns.Version {
+		e.SNS.ServeHTTP(w, r)
+		return
+	}
+	e.Stacks.ServeHTTP(w, r)
+}
+
+// door is where a request goes in.
+type door int
+
+const (
+	doorNone door = iota
+	doorControl
+	doorJSON
+	doorLambda
+	doorQuery
+	doorS3
+)
+
+// lambdaPath is how paths of Lambda's API begin: with the day on which an operation came into it.
+var lambdaPath = regexp.MustCompile(`^/20\d\d-\d\d-\d\d/`)
+
+// doorOf tells whose request it is by what only one has: a path of our own, X-Amz-Target of the JSON protocols, Lambda's
+// paths, the form of the Query protocol. The rest is S3's, unless it is signed for another service. A signature for S3
+// comes before them, since a bucket or a key may have any name.
+func doorOf(r *http.Request) door {
+	_, service := wire.Credential(r)
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/_millrace/"):
+		return doorControl
+	case service == "s3":
+		return doorS3
+	case r.Header.Get("X-Amz-Target") != "":
+		return doorJSON
+	case lambdaPath.MatchString(r.URL.Path):
+		return doorLambda
+	case r.Method == http.MethodPost && isForm(r):
+		return doorQuery
+	case service == "":
+		return doorS3
+	}
+	return doorNone
 }
 
 // enter counts a request, unless the endpoint is closing.
