@@ -108,6 +108,8 @@ func isForm(r *http.Request) bool {
 //	GET    /_millrace/faults   the rules as they were added, with how often each has fired
 //	POST   /_millrace/faults   adds rules: a list as Rule has them
 //	DELETE /_millrace/faults   takes all rules away
+//
+// and what controlStreams adds.
 func (e *Endpoint) control() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_millrace/health", func(w http.ResponseWriter, _ *http.Request) { reply(w, map[string]string{"status": "ok"}) })
@@ -117,6 +119,7 @@ func (e *Endpoint) control() *http.ServeMux {
 		e.Faults.Clear()
 		reply(w, e.Faults.Report())
 	})
+	e.controlStreams(mux)
 	return mux
 }
 

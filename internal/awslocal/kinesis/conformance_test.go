@@ -70,15 +70,36 @@ var checks = []struct {
 	{"GetRecords_WrongArguments_AreRefused", 1, checkWrongReads},
 	{"Retention_GoesUpAndDown", 1, checkRetentionPeriod},
 	{"Encryption_IsToldAgain", 1, checkEncryption},
+	{"SplitShard_RecordsStayInTheParent_ChildrenFollow", 1, checkSplit},
+	{"MergeShards_BothParentsLeadToTheChild", 3, checkMerge},
+	{"SplitAndMerge_WrongShardsOrKeys_AreRefused", 3, checkWrongReshards},
+	{"UpdateShardCount_UpToDoubleAndDownToHalf", 2, checkScale},
+	{"UpdateShardCount_BelowHalf_IsRefused", 5, checkScaleDown},
+	{"UpdateShardCount_KeepsRecordsAndTheirOrder", 2, checkScaleKeepsRecords},
+	{"UpdateStreamMode_OnDemand_CannotBeResharded", 1, checkMode},
+	{"Consumers_AreRegisteredDescribedAndDeregistered", 1, checkConsumers},
+	{"ListStreamConsumers_InPages_GivesEveryConsumerOnce", 1, checkConsumerPages},
+	{"SubscribeToShard_EachPosition_StartsWhereItSays", 1, checkSubscribe},
+	{"SubscribeToShard_AtTheShardsEnd_TellsChildren", 1, checkSubscribeEnd},
+	{"SubscribeToShard_Twice_IsRefused", 1, checkSubscribeAgain},
 }
 
 // wrong names the checks that a referee is known to fail, and why it is wrong.
 var wrong = map[string]map[string]string{
 	"kinesis-local": { // 0.6.2, run with SHARD_LIMIT=500 and ON_DEMAND_STREAM_COUNT_LIMIT=50
-		"PutRecords_BeyondALimit_StoreNothing":           "it takes more than 500 records",
-		"PutRecords_LargestRecordAndLongestKey_AreTaken": "it counts a key in UTF-16 units",
-		"GetShardIterator_WrongPositions_AreRefused":     "it passes over a StartingSequenceNumber with LATEST",
-		"GetRecords_WrongArguments_AreRefused":           "it answers 500 to an iterator that is none",
+		"PutRecords_BeyondALimit_StoreNothing":               "it takes more than 500 records",
+		"PutRecords_LargestRecordAndLongestKey_AreTaken":     "it counts a key in UTF-16 units",
+		"GetShardIterator_WrongPositions_AreRefused":         "it passes over a StartingSequenceNumber with LATEST",
+		"GetRecords_WrongArguments_AreRefused":               "it answers 500 to an iterator that is none",
+		"SplitShard_RecordsStayInTheParent_ChildrenFollow":   "it ends a parent with the number 9223372036854775807",
+		"SplitAndMerge_WrongShardsOrKeys_AreRefused":         "it splits a key from a shard's edge",
+		"UpdateShardCount_UpToDoubleAndDownToHalf":           "it has another code for a target beyond double",
+		"UpdateShardCount_BelowHalf_IsRefused":               "it has no lower limit",
+		"UpdateStreamMode_OnDemand_CannotBeResharded":        "it reshards on-demand streams",
+		"ListStreamConsumers_InPages_GivesEveryConsumerOnce": "it leaves the last consumer out",
+		"SubscribeToShard_EachPosition_StartsWhereItSays":    "it sends no initial response, without which the SDK takes no events",
+		"SubscribeToShard_AtTheShardsEnd_TellsChildren":      "it sends no initial response",
+		"SubscribeToShard_Twice_IsRefused":                   "it sends no initial response",
 	},
 }
 

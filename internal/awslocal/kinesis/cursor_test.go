@@ -208,7 +208,7 @@ func TestWait_EndsWithContextShardAndStream(t *testing.T) {
 		c = must[*Cursor](t)(svc.Open("s", children[0].id, Position{Type: TrimHorizon}))
 		go func() { done <- c.Wait(t.Context()) }()
 		synctest.Wait()
-		must[*empty](t)(svc.deleteStream(t.Context(), &target{StreamName: "s"}))
+		must[*empty](t)(svc.deleteStream(t.Context(), &deleteStreamInput{target: target{StreamName: "s"}}))
 		wantError(t, <-done, "ResourceNotFoundException", "")
 	})
 }

@@ -24,7 +24,7 @@ type description struct {
 }
 
 func (st *stream) describe() description {
-	return description{st.name, st.arn, "ACTIVE", modeDetails{st.mode}, seconds(st.made)}
+	return description{st.name, st.arn, "ACTIVE", modeDetails{st.mode()}, seconds(st.made)}
 }
 
 // seconds gives a time in ms as AWS JSON writes times: Unix seconds with a fraction.
@@ -99,7 +99,7 @@ func (s *Service) describeStreamSummary(_ context.Context, in *target) (*describ
 		return nil, err
 	}
 	open := len(st.shards.Load().open)
-	return &describeStreamSummaryOutput{streamSummary{st.describe(), st.details(), open, 0, st.maxRecord >> 10}}, nil
+	return &describeStreamSummaryOutput{streamSummary{st.describe(), st.details(), open, st.consumers.count(), st.maxRecord >> 10}}, nil
 }
 
 type listStreamsInput struct {

@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/millrace/millrace/internal/awslocal/wire"
@@ -48,6 +49,34 @@ func (v *violations) atLeast(n, bound int, at string) {
 func (v *violations) atMost(n, bound int, at string) {
 	if n > bound {
 		v.add(fmt.Sprintf("'%d'", n), at, fmt.Sprintf("Member must have value less than or equal to %d", bound))
+	}
+}
+
+// Names, of streams and consumers, by the API reference.
+var anyName = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
+
+const maxName = 128
+
+// name checks a name.
+func (v *violations) name(name, at string) {
+	if !anyName.MatchString(name) {
+		v.add("'"+name+"'", at, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+	}
+	if len(name) > maxName {
+		v.add("'"+name+"'", at, fmt.Sprintf("Member must have length less than or equal to %d", maxName))
+	}
+}
+
+// notNull checks a member that must be given.
+func (v *violations) notNull(value, at string) {
+	if value == "" {
+		v.add("null", at, "Member must not be null")
+	}
+}
+
+func (v *violations) mode(mode string) {
+	if mode != provisioned && mode != onDemand {
+		v.add("'"+mode+"'", "streamModeDetails.streamMode", "Member must satisfy enum value set: [PROVISIONED, ON_DEMAND]")
 	}
 }
 

@@ -18,6 +18,9 @@ const (
 	maxPageBytes   = 10 << 20 // data and keys: the largest record fits
 )
 
+// expired is what a fault says of an iterator.
+var expired = wire.Errorf("ExpiredIteratorException", "injected: the iterator has expired")
+
 type getRecordsInput struct {
 	ShardIterator string
 	Limit         *int
@@ -39,7 +42,7 @@ func (s *Service) getRecords(ctx context.Context, request, out []byte) ([]byte, 
 		return nil, err
 	}
 	if fault.Of(ctx) == fault.Expire {
-		return nil, wire.Errorf("ExpiredIteratorException", "injected: the iterator has expired")
+		return nil, expired
 	}
 	if s.enforce && !sh.mayRead() {
 		return nil, wire.Errorf(throttled, "%s", sh.exceeded())
@@ -67,6 +70,9 @@ func (s *Service) resolve(token string) (*shard, iterator, error) {
 	if st == nil || st.serial != it.stream {
 		return nil, it, notFound("Shard %s in stream %s under account %s does not exist", shardID(it.shard), it.name, s.account)
 	}
+	if it.age != st.iterators.Load() {
+		return nil, it, expired
+	}
 	sh, err := st.shard(shardID(it.shard))
 	return sh, it, err
 }
@@ -91,12 +97,23 @@ func (p page) behind(now int64) int64 {
 
 // appendPage writes the answer to GetRecords. next is the iterator that reads on; a closed shard that was read to its
 // end has none, but tells its children.
-func (sh *shard) appendPage(out []byte, p page, next iterator) ([]byte, error) {
+func (sh *shard) appendPage(out []byte, p page, next iterator) (_ []byte, err error) {
+	if out, err = sh.appendRecords(append(out, '{'), p, next.made); err != nil {
+		return nil, err
+	}
+	if p.end {
+		return sh.appendChildren(out)
+	}
+	out = append(out, `,"NextShardIterator":"`...)
+	return append(next.append(out), `"}`...), nil
+}
+
+// appendRecords writes the members that every page of records has.
+func (sh *shard) appendRecords(out []byte, p page, now int64) (_ []byte, err error) {
 	kind, _ := sh.stream.encryption()
-	out = append(out, `{"MillisBehindLatest":`...)
-	out = strconv.AppendInt(out, p.behind(next.made), 10)
+	out = append(out, `"MillisBehindLatest":`...)
+	out = strconv.AppendInt(out, p.behind(now), 10)
 	out = append(out, `,"Records":[`...)
-	var err error
 	for i, r := range p.runs {
 		if i > 0 {
 			out = append(out, ',')
@@ -105,12 +122,7 @@ func (sh *shard) appendPage(out []byte, p page, next iterator) ([]byte, error) {
 			return nil, err
 		}
 	}
-	out = append(out, ']')
-	if p.end {
-		return sh.appendChildren(out)
-	}
-	out = append(out, `,"NextShardIterator":"`...)
-	return append(next.append(out), `"}`...), nil
+	return append(out, ']'), nil
 }
 
 func (sh *shard) appendRun(out []byte, r run, encryption string) (_ []byte, err error) {
@@ -151,7 +163,7 @@ type childShard struct {
 
 // appendChildren ends the answer at the end of a closed shard.
 func (sh *shard) appendChildren(out []byte) ([]byte, error) {
-	var children []childShard
+	children := []childShard{}
 	for _, c := range sh.stream.shards.Load().all {
 		if c.parent != sh.id && c.adjacent != sh.id {
 			continue

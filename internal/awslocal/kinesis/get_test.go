@@ -111,6 +111,8 @@ func TestListShards_OldToken_HasExpired(t *testing.T) {
 	wantError(t, err, "ExpiredNextTokenException", "")
 	_, err = c.ListShards(background, &sdk.ListShardsInput{NextToken: out.NextToken, StreamName: aws.String("s")})
 	wantError(t, err, "InvalidArgumentException", "NextToken and StreamName cannot be provided together.")
+	_, err = c.ListShards(background, &sdk.ListShardsInput{NextToken: out.NextToken, StreamARN: aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/s")})
+	wantError(t, err, "InvalidArgumentException", "NextToken and StreamARN cannot be provided together.")
 }
 
 func FuzzParseIterator(f *testing.F) {

@@ -91,8 +91,7 @@ func evenRanges(n int) []keyRange {
 	ranges := make([]keyRange, n)
 	var lo hash
 	for i := range ranges {
-		next, carry := bits.Add64(lo.lo, qlo, 0)
-		end := hash{lo.hi + qhi + carry, next}
+		end := lo.plus(hash{qhi, qlo})
 		ranges[i] = keyRange{lo, end.previous()}
 		lo = end
 	}
@@ -100,7 +99,17 @@ func evenRanges(n int) []keyRange {
 	return ranges
 }
 
-func (h hash) previous() hash {
-	lo, borrow := bits.Sub64(h.lo, 1, 0)
-	return hash{h.hi - borrow, lo}
+func (h hash) previous() hash { return h.minus(hash{0, 1}) }
+func (h hash) next() hash     { return h.plus(hash{0, 1}) }
+func (h hash) half() hash     { return hash{h.hi >> 1, h.hi<<63 | h.lo>>1} }
+
+// plus and minus are modulo 2^128.
+func (h hash) plus(o hash) hash {
+	lo, carry := bits.Add64(h.lo, o.lo, 0)
+	return hash{h.hi + o.hi + carry, lo}
+}
+
+func (h hash) minus(o hash) hash {
+	lo, borrow := bits.Sub64(h.lo, o.lo, 0)
+	return hash{h.hi - o.hi - borrow, lo}
 }

@@ -13,18 +13,19 @@ import (
 // iteratorLife is for how long a shard iterator may be used, in ms: five minutes by GetShardIterator in the API reference.
 const iteratorLife = 300_000
 
-// iterator is what a shard iterator says. On the wire it is base64 of a version, four numbers and the stream's name.
+// iterator is what a shard iterator says. On the wire it is base64 of a version, five numbers and the stream's name.
 type iterator struct {
 	made   int64  // when it was given out, ms
 	stream uint64 // the stream's serial
 	shard  uint32
 	place  uint64 // of the record to read next
+	age    uint32 // the stream's count of iterators' expiries when it was made
 	name   string // of the stream
 }
 
 const (
 	iteratorVersion = 1
-	iteratorHead    = 1 + 8 + 8 + 4 + 8 // bytes before the name
+	iteratorHead    = 1 + 8 + 8 + 4 + 8 + 4 // bytes before the name
 )
 
 func (it iterator) append(out []byte) []byte {
@@ -34,6 +35,7 @@ func (it iterator) append(out []byte) []byte {
 	raw = binary.BigEndian.AppendUint64(raw, it.stream)
 	raw = binary.BigEndian.AppendUint32(raw, it.shard)
 	raw = binary.BigEndian.AppendUint64(raw, it.place)
+	raw = binary.BigEndian.AppendUint32(raw, it.age)
 	raw = append(raw, it.name...)
 	return base64.StdEncoding.AppendEncode(out, raw)
 }
@@ -50,6 +52,7 @@ func parseIterator(token string) (iterator, error) {
 		stream: binary.BigEndian.Uint64(raw[9:]),
 		shard:  binary.BigEndian.Uint32(raw[17:]),
 		place:  binary.BigEndian.Uint64(raw[21:]),
+		age:    binary.BigEndian.Uint32(raw[29:]),
 		name:   string(raw[iteratorHead:]),
 	}, nil
 }
@@ -92,7 +95,7 @@ func (s *Service) getShardIterator(_ context.Context, in *getShardIteratorInput)
 	if err != nil {
 		return nil, err
 	}
-	it := iterator{made: s.nowMillis(), stream: st.serial, shard: sh.number, place: place, name: st.name}
+	it := iterator{made: s.nowMillis(), stream: st.serial, shard: sh.number, place: place, age: st.iterators.Load(), name: st.name}
 	return &getShardIteratorOutput{string(it.append(nil))}, nil
 }
 

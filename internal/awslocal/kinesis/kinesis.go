@@ -3,7 +3,7 @@
 //
 // Each shard keeps its records in an append-only log of large blocks under a lock of its own. A sequence number is not
 // stored: it follows from the shard, the record's place in the log and its arrival. A stream is ACTIVE as soon as it is
-// created and gone as soon as it is deleted; resharding, enhanced fan-out and tags are not here yet.
+// created and gone as soon as it is deleted, and whatever reshards it has done so when it answers. Tags are not here.
 package kinesis
 
 import (
@@ -71,11 +71,20 @@ func (s *Service) Wire() *wire.Service {
 			"DecreaseStreamRetentionPeriod": wire.JSON(s.decreaseRetention),
 			"StartStreamEncryption":         wire.JSON(s.startEncryption),
 			"StopStreamEncryption":          wire.JSON(s.stopEncryption),
+			"UpdateStreamMode":              wire.JSON(s.updateStreamMode),
+			"SplitShard":                    wire.JSON(s.splitShard),
+			"MergeShards":                   wire.JSON(s.mergeShards),
+			"UpdateShardCount":              wire.JSON(s.updateShardCount),
+			"RegisterStreamConsumer":        wire.JSON(s.registerStreamConsumer),
+			"DescribeStreamConsumer":        wire.JSON(s.describeStreamConsumer),
+			"ListStreamConsumers":           wire.JSON(s.listStreamConsumers),
+			"DeregisterStreamConsumer":      wire.JSON(s.deregisterStreamConsumer),
 			"PutRecord":                     wire.JSON(s.putRecord),
 			"PutRecords":                    s.putRecords,
 			"GetShardIterator":              wire.JSON(s.getShardIterator),
 			"GetRecords":                    s.getRecords,
 		},
+		Streams: map[string]wire.Stream{"SubscribeToShard": s.subscribeToShard},
 	}
 }
 

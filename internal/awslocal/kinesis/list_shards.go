@@ -165,19 +165,29 @@ func (s *Service) listing(in *listShardsInput) (*stream, listing, error) {
 		if in.StreamName != "" {
 			return nil, listing{}, invalid("NextToken and StreamName cannot be provided together.")
 		}
+		if in.StreamARN != "" { // as in https://github.com/aws/aws-cli/issues/9635
+			return nil, listing{}, invalid("NextToken and StreamARN cannot be provided together.")
+		}
 		return s.resume(in.NextToken)
 	}
 	if in.target == (target{}) {
 		return nil, listing{}, invalid("Either NextToken or StreamName should be provided.")
 	}
-	st, err := s.find(in.target)
+	st, l, err := s.begin(in.target, in.StreamCreationTimestamp)
+	l.After, l.Filter = in.ExclusiveStartShardID, in.ShardFilter
+	return st, l, err
+}
+
+// begin starts a list of what a stream has. made, if given, has to be when the stream was created.
+func (s *Service) begin(t target, made *float64) (*stream, listing, error) {
+	st, err := s.find(t)
 	if err != nil {
 		return nil, listing{}, err
 	}
-	if t := in.StreamCreationTimestamp; t != nil && millis(*t)/1000 != st.made/1000 {
+	if made != nil && millis(*made)/1000 != st.made/1000 {
 		return nil, listing{}, notFound("Stream %s under account %s not found.", st.name, s.account)
 	}
-	return st, listing{Stream: st.arn, Serial: st.serial, Made: s.nowMillis(), After: in.ExclusiveStartShardID, Filter: in.ShardFilter}, nil
+	return st, listing{Stream: st.arn, Serial: st.serial, Made: s.nowMillis()}, nil
 }
 
 // resume reads a token and renews it.

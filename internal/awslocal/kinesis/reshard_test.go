@@ -13,48 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// replace closes shards and opens others in their place, as a split or a merge will do it: what shards have to allow
-// for until those operations are here.
-func (st *stream) replace(parents []*shard, ranges ...keyRange) []*shard {
-	now := st.service.nowMillis()
-	old := st.shards.Load()
-	next := &shards{all: slices.Clone(old.all)}
-	created := now / 1000
-	for _, p := range parents {
-		created = max(created, p.created+1)
-	}
-	var made []*shard
-	for _, keys := range ranges {
-		number := uint32(len(next.all))
-		sh := &shard{stream: st, number: number, id: shardID(number), keys: keys, made: now, created: created, parent: parents[0].id}
-		if len(parents) > 1 {
-			sh.adjacent = parents[1].id
-		}
-		made = append(made, sh)
-		next.all = append(next.all, sh)
-	}
-	next.open = slices.DeleteFunc(slices.Clone(old.open), func(sh *shard) bool { return slices.Contains(parents, sh) })
-	next.open = append(next.open, made...)
-	slices.SortFunc(next.open, func(a, b *shard) int {
-		if a.keys.lo.less(b.keys.lo) {
-			return -1
-		}
-		return 1
-	})
-	for _, p := range parents {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.closed = now
-		p.changed()
-	}
-	st.shards.Store(next)
-	return made
-}
-
-// split halves a shard.
+// split halves a shard, without regard to its being closed.
 func (st *stream) split(sh *shard) []*shard {
-	middle := hash{sh.keys.lo.hi/2 + sh.keys.hi.hi/2, 0}
-	return st.replace([]*shard{sh}, keyRange{sh.keys.lo, middle.previous()}, keyRange{middle, sh.keys.hi})
+	return st.replace([]*shard{sh}, splitStep(0, sh.keys, sh.keys.middle()).into...)
 }
 
 func newStream(t testing.TB, svc *Service, shards int) *stream {

@@ -66,6 +66,38 @@ func (st *stream) retentionHours() int {
 	return int(time.Duration(st.retention.Load()) * time.Millisecond / time.Hour)
 }
 
+func (st *stream) mode() string {
+	if st.onDemand.Load() {
+		return onDemand
+	}
+	return provisioned
+}
+
+type updateStreamModeInput struct {
+	StreamARN         string
+	StreamModeDetails *modeDetails
+}
+
+// updateStreamMode leaves the shards as they are, as AWS does.
+func (s *Service) updateStreamMode(_ context.Context, in *updateStreamModeInput) (*empty, error) {
+	var v violations
+	v.notNull(in.StreamARN, "streamARN")
+	if in.StreamModeDetails == nil {
+		v.notNull("", "streamModeDetails")
+	} else {
+		v.mode(in.StreamModeDetails.StreamMode)
+	}
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	st, err := s.stream(in.StreamARN)
+	if err != nil {
+		return nil, err
+	}
+	st.onDemand.Store(in.StreamModeDetails.StreamMode == onDemand)
+	return &empty{}, nil
+}
+
 // The kinds of encryption. Nothing is encrypted here: the setting is only told again.
 const (
 	encryptionNone = "NONE"
@@ -98,9 +130,7 @@ func (s *Service) setEncryption(in *encryptionInput, key *string) (*empty, error
 	if in.EncryptionType != encryptionKMS {
 		v.add("'"+in.EncryptionType+"'", "encryptionType", "Member must satisfy enum value set: [KMS]")
 	}
-	if in.KeyID == "" {
-		v.add("null", "keyId", "Member must not be null")
-	}
+	v.notNull(in.KeyID, "keyId")
 	if err := v.err(); err != nil {
 		return nil, err
 	}

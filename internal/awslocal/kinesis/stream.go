@@ -3,8 +3,8 @@ package kinesis
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,13 +33,18 @@ type stream struct {
 	serial    uint64 // no two streams of a service have the same
 	name      string
 	arn       string
-	mode      string
 	made      int64 // ms
 	maxRecord int   // bytes of data and key
 
 	retention atomic.Int64           // ms
+	onDemand  atomic.Bool            // its mode; else it is provisioned
 	key       atomic.Pointer[string] // KMS key that records are said to be encrypted with; nil for none
+	iterators atomic.Uint32          // how often all shard iterators were made to expire
 	shards    atomic.Pointer[shards]
+
+	reshard   sync.Mutex // held while shards are put in others' place, and to end the stream
+	gone      bool       // the stream is deleted; guarded by reshard
+	consumers consumers
 }
 
 // shards is a stream's shards at one time. It never changes: resharding puts another in its place.
@@ -105,24 +110,13 @@ type plan struct {
 	maxRecord int
 }
 
-var streamName = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
-
-const maxName = 128
-
 func (p plan) check() error {
 	var v violations
 	if p.mode == provisioned {
 		v.atLeast(p.shards, 1, "shardCount")
 	}
-	if !streamName.MatchString(p.name) {
-		v.add("'"+p.name+"'", "streamName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
-	}
-	if len(p.name) > maxName {
-		v.add("'"+p.name+"'", "streamName", fmt.Sprintf("Member must have length less than or equal to %d", maxName))
-	}
-	if p.mode != provisioned && p.mode != onDemand {
-		v.add("'"+p.mode+"'", "streamModeDetails.streamMode", "Member must satisfy enum value set: [PROVISIONED, ON_DEMAND]")
-	}
+	v.name(p.name, "streamName")
+	v.mode(p.mode)
 	v.atLeast(p.maxRecord>>10, defaultMaxRecord>>10, "maxRecordSizeInKiB")
 	v.atMost(p.maxRecord>>10, largestMaxRecord>>10, "maxRecordSizeInKiB")
 	if err := v.err(); err != nil {
@@ -146,9 +140,10 @@ func (s *Service) create(p plan) (*stream, error) {
 	}
 	s.created++
 	st := &stream{
-		service: s, serial: s.created, name: p.name, mode: p.mode, made: s.nowMillis(), maxRecord: p.maxRecord,
+		service: s, serial: s.created, name: p.name, made: s.nowMillis(), maxRecord: p.maxRecord,
 		arn: "arn:aws:kinesis:" + s.region + ":" + s.account + ":stream/" + p.name,
 	}
+	st.onDemand.Store(p.mode == onDemand)
 	st.retention.Store(p.retention.Milliseconds())
 	st.shards.Store(st.firstShards(p.shards))
 	s.streams[p.name] = st
@@ -208,18 +203,37 @@ func (s *Service) createStream(_ context.Context, in *createStreamInput) (*empty
 	return &empty{}, err
 }
 
-func (s *Service) deleteStream(_ context.Context, in *target) (*empty, error) {
-	st, err := s.find(*in)
+type deleteStreamInput struct {
+	target
+	EnforceConsumerDeletion bool
+}
+
+func (s *Service) deleteStream(_ context.Context, in *deleteStreamInput) (*empty, error) {
+	st, err := s.find(in.target)
 	if err != nil {
 		return nil, err
+	}
+	if !in.EnforceConsumerDeletion && st.consumers.count() > 0 {
+		// As in https://github.com/hashicorp/terraform-provider-aws/issues/8420.
+		return nil, wire.Errorf("ResourceInUseException", "DeleteStream can't delete %s:%s because there are consumers associated with this data stream. "+
+			"To delete %s anyway, set the EnforceConsumerDeletion parameter to true to force the deletion of all the consumers that are associated with it.",
+			s.account, st.name, st.name)
 	}
 	s.mu.Lock()
 	if s.streams[st.name] == st {
 		delete(s.streams, st.name)
 	}
 	s.mu.Unlock()
+	st.remove()
+	return &empty{}, nil
+}
+
+// remove ends the stream: who waits for its shards is woken, and nothing is resharded any more.
+func (st *stream) remove() {
+	st.reshard.Lock()
+	defer st.reshard.Unlock()
+	st.gone = true
 	for _, sh := range st.shards.Load().all {
 		sh.remove()
 	}
-	return &empty{}, nil
 }

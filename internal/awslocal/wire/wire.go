@@ -56,6 +56,7 @@ type Service struct {
 	CRC32       bool   // DynamoDB's clients check X-Amz-Crc32
 	ThrottledAs string // the code of the service's throttling error
 	Operations  map[string]Operation
+	Streams     map[string]Stream // operations that answer with events
 	// QueryCodes are the codes that errors had in the Query protocol which the service once spoke: SDKs and the aws CLI
 	// still know them by these, and read them from a header.
 	// https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#awsquerycompatible-trait
@@ -106,6 +107,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	svc := s.services[target]
 	if svc == nil {
 		NotImplemented(w, "target "+strconv.Quote(r.Header.Get("X-Amz-Target")))
+		return
+	}
+	if f := svc.Streams[op]; f != nil {
+		s.stream(w, r, svc, op, f)
 		return
 	}
 	f := svc.Operations[op]
@@ -224,7 +229,7 @@ func read(r *http.Request, into []byte) ([]byte, error) {
 func (svc *Service) answer(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/x-amz-json-"+svc.Version)
-	h.Set("X-Amzn-Requestid", fmt.Sprintf("00000000-0000-4000-8000-%012x", requests.Add(1)))
+	h.Set("X-Amzn-Requestid", requestID())
 	if svc.CRC32 {
 		h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
 	}
@@ -232,6 +237,8 @@ func (svc *Service) answer(w http.ResponseWriter, status int, body []byte) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the caller has gone: nobody is left to tell
 }
+
+func requestID() string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", requests.Add(1)) }
 
 func (svc *Service) fail(w http.ResponseWriter, err error) {
 	e := asError(err, "InternalServerError")
