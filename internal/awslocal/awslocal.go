@@ -69,6 +69,7 @@ type Endpoint struct {
 	SNS      *sns.Service
 	S3       *s3.Service
 	Lambda   *lambda.Service
+	Mappings *esm.Directory // event source mappings
 	Stacks   *stack.Directory
 	Faults   *fault.Injector // never nil
 
@@ -78,12 +79,11 @@ type Endpoint struct {
 	routes  *http.ServeMux
 	wire    *wire.Server
 	server  *http.Server
-	running context.Context // of requests and mappings; ends with Close
+	running context.Context // of requests; ends with Close
 	cancel  context.CancelFunc
-	served  sync.WaitGroup // the server and the mappings
+	served  sync.WaitGroup // the server
 
 	mu       sync.Mutex
-	mappings map[string]*esm.Mapping
 	closed   bool
 	requests sync.WaitGroup
 }
@@ -99,7 +99,7 @@ func Listen(ctx context.Context, opt Options) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Endpoint{opt: opt, url: urlOf(l.Addr()), Faults: opt.Faults, Stacks: new(stack.Directory), mappings: map[string]*esm.Mapping{}}
+	e := &Endpoint{opt: opt, url: urlOf(l.Addr()), Faults: opt.Faults, Stacks: new(stack.Directory)}
 	e.config, err = client.WithEndpoint(aws.Config{
 		Region:      Region,
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
@@ -121,7 +121,10 @@ func (e *Endpoint) serve(l net.Listener) {
 	e.S3 = s3.New()
 	e.Lambda = lambda.New(lambda.Options{
 		Region: Region, Account: Account, Endpoint: e.url, Faults: e.Faults, Log: e.opt.Log,
-		Stdout: e.opt.Stdout, Stderr: e.opt.Stderr,
+		Stdout: e.opt.Stdout, Stderr: e.opt.Stderr, Objects: e.S3.Get,
+	})
+	e.Mappings = esm.NewDirectory(esm.DirectoryOptions{
+		Region: Region, Account: Account, World: outside{e.Kinesis, e.Lambda, destination{e.SQS, e.SNS, e.S3}}, Mapping: e.opt.Mapping,
 	})
 	e.wire = wire.NewServer(e.Faults, e.Lambda.Kill, e.Kinesis.Wire(), e.DynamoDB.Wire(), e.SQS.Wire())
 	e.routes = e.control()
@@ -185,11 +188,7 @@ func (e *Endpoint) URL() string { return e.url }
 func (e *Endpoint) Config() aws.Config { return e.config.Copy() }
 
 // Mapping gives the event source mapping with that UUID, nil if there is none.
-func (e *Endpoint) Mapping(id string) *esm.Mapping {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.mappings[id]
-}
+func (e *Endpoint) Mapping(id string) *esm.Mapping { return e.Mappings.Mapping(id) }
 
 // Close ends all mappings, function processes and requests, and returns when none is left. Requests under way lose
 // their connection. It may be called more than once.
@@ -199,6 +198,7 @@ func (e *Endpoint) Close() {
 	e.mu.Unlock()
 	e.cancel()
 	_ = e.server.Close() // of a listener: nothing is lost with it
+	e.Mappings.Close()
 	e.Lambda.Close()
 	e.served.Wait()
 	e.requests.Wait()

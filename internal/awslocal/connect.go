@@ -14,6 +14,32 @@ import (
 	"github.com/millrace/millrace/internal/awslocal/sqs"
 )
 
+// outside is what the mappings of the endpoint touch.
+type outside struct {
+	kinesis *kinesis.Service
+	lambda  *lambda.Service
+	destination
+}
+
+// Source gives the stream that an ARN names, itself or by one of its consumers.
+func (w outside) Source(arn string) esm.Source {
+	of := esm.Config{EventSourceARN: arn}
+	return source{w.kinesis, of.StreamARN()}
+}
+
+// Function finds a function, and keeps the qualifier that it was asked for with.
+func (w outside) Function(ref string) (esm.Target, bool) {
+	f, ok := w.lambda.Function(ref)
+	if !ok {
+		return esm.Target{}, false
+	}
+	name := f.Name
+	if _, qualifier := lambda.SplitName(ref); qualifier != "" {
+		name += ":" + qualifier
+	}
+	return esm.Target{Name: f.Name, ARN: w.lambda.ARN(name), RoleARN: f.RoleARN, Invoker: invoker{w.lambda, name}}, true
+}
+
 // source is a Kinesis stream as a mapping reads it: in the process, without limits and without polling.
 type source struct {
 	kinesis *kinesis.Service
@@ -68,13 +94,13 @@ func (c cursor) Read(max int) ([]esm.Record, bool) {
 // invoker runs a mapping's function.
 type invoker struct {
 	lambda   *lambda.Service
-	function string // name
+	function string // name, with its qualifier
 }
 
 // Invoke runs the function. When ctx ends first the invocation still reads the payload, and the mapping leaves it alone.
 func (i invoker) Invoke(ctx context.Context, in esm.Invocation) (esm.Answer, error) {
 	a, err := i.lambda.Invoke(ctx, i.function, lambda.Invocation{RequestID: in.RequestID, Payload: in.Payload})
-	return esm.Answer(a), err
+	return esm.Answer{Payload: a.Payload, FunctionError: a.FunctionError, ExecutedVersion: a.ExecutedVersion}, err
 }
 
 // destination takes failure documents to the service that their ARN names.

@@ -3,11 +3,9 @@ package awslocal
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/millrace/millrace/internal/awslocal/dynamodb"
-	"github.com/millrace/millrace/internal/awslocal/esm"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
 	"github.com/millrace/millrace/internal/awslocal/stack"
 	"github.com/millrace/millrace/internal/config"
@@ -67,20 +65,6 @@ func (c creator) queue(q stack.Queue) error {
 
 // mapping starts an event source mapping, which ends with the endpoint.
 func (c creator) mapping(m stack.Mapping) error {
-	made, err := esm.New(m.Config, source{c.e.Kinesis, m.Config.EventSourceARN}, invoker{c.e.Lambda, m.Function}, destination{c.e.SQS, c.e.SNS, c.e.S3}, c.e.opt.Mapping)
-	if err != nil {
-		return err
-	}
-	c.e.mu.Lock()
-	defer c.e.mu.Unlock()
-	if c.e.closed {
-		return errors.New("the endpoint is closed")
-	}
-	c.e.mappings[m.UUID] = made
-	c.e.served.Go(func() {
-		if err := made.Run(c.e.running); err != nil {
-			c.e.opt.Log.Error("event source mapping stopped", "mapping", m.UUID, "function", m.Function, "error", err)
-		}
-	})
-	return nil
+	_, err := c.e.Mappings.Create(m.UUID, m.Config.FunctionARN, m.Config)
+	return err
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -31,7 +30,7 @@ func (e *Endpoint) route(w http.ResponseWriter, r *http.Request) {
 	case doorJSON:
 		e.wire.ServeHTTP(w, r)
 	case doorLambda:
-		e.Lambda.ServeHTTP(w, r)
+		e.serveLambda(w, r)
 	case doorQuery:
 		e.query(w, r)
 	case doorS3:
@@ -50,41 +49,17 @@ func (e *Endpoint) query(w http.ResponseWriter, r *http.Request) {
 	e.Stacks.ServeHTTP(w, r)
 }
 
-// door is where a request goes in.
-type door int
-
-const (
-	doorNone door = iota
-	doorControl
-	doorJSON
-	doorLambda
-	doorQuery
-	doorS3
-)
-
-// lambdaPath is how paths of Lambda's API begin: with the day on which an operation came into it.
-var lambdaPath = regexp.MustCompile(`^/20\d\d-\d\d-\d\d/`)
-
-// doorOf tells whose request it is by what only one has: a path of our own, X-Amz-Target of the JSON protocols, Lambda's
-// paths, the form of the Query protocol. The rest is S3's, unless it is signed for another service. A signature for S3
-// comes before them, since a bucket or a key may have any name.
-func doorOf(r *http.Request) door {
-	_, service := wire.Credential(r)
-	switch {
-	case strings.HasPrefix(r.URL.Path, "/_millrace/"):
-		return doorControl
-	case service == "s3":
-		return doorS3
-	case r.Header.Get("X-Amz-Target") != "":
-		return doorJSON
-	case lambdaPath.MatchString(r.URL.Path):
-		return doorLambda
-	case r.Method == http.MethodPost && isForm(r):
-		return doorQuery
-	case service == "":
-		return doorS3
+// serveLambda hands a request to the functions or to the mappings. Some clients write a slash behind a collection.
+func (e *Endpoint) serveLambda(w http.ResponseWriter, r *http.Request) {
+	if path, ok := strings.CutSuffix(r.URL.Path, "/"); ok {
+		r = r.Clone(r.Context())
+		r.URL.Path, r.URL.RawPath = path, strings.TrimSuffix(r.URL.RawPath, "/")
 	}
-	return doorNone
+	if strings.HasPrefix(r.URL.Path, "/2015-03-31/event-source-mappings") {
+		e.Mappings.ServeHTTP(w, r)
+		return
+	}
+	e.Lambda.ServeHTTP(w, r)
 }
 
 // enter counts a request, unless the endpoint is closing.
@@ -105,6 +80,7 @@ func isForm(r *http.Request) bool {
 // control is the API of the endpoint itself, which AWS does not have:
 //
 //	GET    /_millrace/health   200 when the endpoint answers
+//	GET    /_millrace/mappings every event source mapping with its state, counters and shards
 //	GET    /_millrace/faults   the rules as they were added, with how often each has fired
 //	POST   /_millrace/faults   adds rules: a list as Rule has them
 //	DELETE /_millrace/faults   takes all rules away
@@ -113,6 +89,7 @@ func isForm(r *http.Request) bool {
 func (e *Endpoint) control() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_millrace/health", func(w http.ResponseWriter, _ *http.Request) { reply(w, map[string]string{"status": "ok"}) })
+	mux.HandleFunc("GET /_millrace/mappings", func(w http.ResponseWriter, _ *http.Request) { reply(w, report(e.Mappings.Entries())) })
 	mux.HandleFunc("GET /_millrace/faults", func(w http.ResponseWriter, _ *http.Request) { reply(w, e.Faults.Report()) })
 	mux.HandleFunc("POST /_millrace/faults", e.addFaults)
 	mux.HandleFunc("DELETE /_millrace/faults", func(w http.ResponseWriter, _ *http.Request) {

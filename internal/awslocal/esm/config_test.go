@@ -2,6 +2,7 @@ package esm
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,14 @@ func TestCase1_Defaults(t *testing.T) {
 		len(got.FunctionResponseTypes) != 0 || got.OnFailure != "" || got.StartingPosition != "" {
 		t.Errorf("DefaultConfig() = %+v", got)
 	}
+}
+
+const badDestination = "InvalidParameterValueException: The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination="
+
+// patternOf gives a pattern of n characters, which are more bytes.
+func patternOf(n int) string {
+	const around = `{"data":{"a":[""]}}`
+	return `{"data":{"a":["` + strings.Repeat("é", n-len(around)) + `"]}}`
 }
 
 func TestValidate(t *testing.T) {
@@ -54,9 +63,32 @@ func TestValidate(t *testing.T) {
 		{"timestamp missing", func(c *Config) { c.StartingPosition = AtTimestamp }, "InvalidParameterValueException: "},
 		{"timestamp not wanted", func(c *Config) { c.StartingPositionTimestamp = time.Unix(1, 0) }, "InvalidParameterValueException: "},
 		{"source is no stream", func(c *Config) { c.EventSourceARN = queueARN }, "InvalidParameterValueException: "},
-		{"source is a consumer", func(c *Config) { c.EventSourceARN += "/consumer/c:1" }, "NotImplemented: "},
+		{"source is a consumer", func(c *Config) { c.EventSourceARN += "/consumer/c:1" }, ""},
+		{"source is a consumer without epoch", func(c *Config) { c.EventSourceARN += "/consumer/c" }, "InvalidParameterValueException: "},
+		{"timestamp in the future", func(c *Config) {
+			c.StartingPosition, c.StartingPositionTimestamp = AtTimestamp, time.Now().Add(time.Minute)
+		}, "InvalidParameterValueException: "},
 		{"destination is a FIFO queue", func(c *Config) { c.OnFailure += ".fifo" }, "InvalidParameterValueException: "},
-		{"destination is a topic", func(c *Config) { c.OnFailure = "arn:aws:sns:us-east-1:000000000000:t" }, "NotImplemented: "},
+		{"destination is a topic", func(c *Config) { c.OnFailure = topicARN }, ""},
+		{"destination is a FIFO topic", func(c *Config) { c.OnFailure = topicARN + ".fifo" }, badDestination},
+		{"destination is a subscription", func(c *Config) { c.OnFailure = topicARN + ":1" }, badDestination},
+		{"destination is a bucket", func(c *Config) { c.OnFailure = bucketARN }, ""},
+		{"destination is a folder of a bucket", func(c *Config) { c.OnFailure = bucketARN + "/x" }, badDestination},
+		{"destination is a function", func(c *Config) { c.OnFailure = functionARN }, badDestination},
+		{
+			"destination of successes", func(c *Config) { c.OnSuccess = queueARN },
+			"InvalidParameterValueException: Unsupported DestinationConfig parameter for given event source mapping type.",
+		},
+		{"metrics", func(c *Config) { c.Metrics = []string{EventCount} }, ""},
+		{"metrics of Kafka", func(c *Config) { c.Metrics = []string{"KafkaMetrics"} }, "InvalidParameterValueException: "},
+		{"unknown metrics", func(c *Config) { c.Metrics = []string{"x"} }, one},
+		{"five filters", func(c *Config) { c.Filters = slices.Repeat([]string{`{"data":{"a":[1]}}`}, 5) }, ""},
+		{"six filters", func(c *Config) { c.Filters = slices.Repeat([]string{`{"data":{"a":[1]}}`}, 6) }, "InvalidParameterValueException: "},
+		{"a filter that is no pattern", func(c *Config) { c.Filters = []string{`{"data":"a"}`} }, "InvalidParameterValueException: Invalid filter pattern definition."},
+		{"a filter that is no JSON", func(c *Config) { c.Filters = []string{`{"data":`} }, "InvalidParameterValueException: Invalid filter pattern definition."},
+		{"a filter of 4096 characters", func(c *Config) { c.Filters = []string{patternOf(4096)} }, ""},
+		{"a filter of 4097 characters", func(c *Config) { c.Filters = []string{patternOf(4097)} }, one},
+		{"tumbling window of 901 s", func(c *Config) { c.TumblingWindowInSeconds = 901 }, one},
 		{"no destination", func(c *Config) { c.OnFailure = "" }, ""},
 	} {
 		cfg := testConfig()

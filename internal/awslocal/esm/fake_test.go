@@ -22,6 +22,8 @@ const (
 	functionARN = "arn:aws:lambda:us-east-1:000000000000:function:fn:live"
 	roleARN     = "arn:aws:iam::000000000000:role/fn"
 	queueARN    = "arn:aws:sqs:us-east-1:000000000000:failures"
+	topicARN    = "arn:aws:sns:us-east-1:000000000000:failures"
+	bucketARN   = "arn:aws:s3:::failures"
 	shard0      = "shardId-000000000000"
 )
 
@@ -58,8 +60,9 @@ func (s *stream) update(f func()) {
 }
 
 func (s *stream) add(id, parent, adjacent string) {
+	all := [16]byte(bytes.Repeat([]byte{0xFF}, 16))
 	s.update(func() {
-		s.shards = append(s.shards, &streamShard{Shard: Shard{ID: id, Parent: parent, AdjacentParent: adjacent}})
+		s.shards = append(s.shards, &streamShard{Shard: Shard{ID: id, Parent: parent, AdjacentParent: adjacent, Last: all}})
 	})
 }
 

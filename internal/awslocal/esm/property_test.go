@@ -43,7 +43,7 @@ func (m *model) put(shard, key string) {
 func (m *model) invoke(_ int, c call) reply {
 	first := c.ids[0]
 	for _, s := range m.w.mapping.Status().Shards {
-		if m.w.stream.has(s.ID, first) && s.Checkpoint != "" && !before(s.Checkpoint, first) {
+		if m.w.stream.has(s.ID, first) && s.Checkpoint != "" && !(compare(s.Checkpoint, first) < 0) {
 			m.breaks("checkpoint %s of %s has passed %s", s.Checkpoint, s.ID, first)
 		}
 	}
