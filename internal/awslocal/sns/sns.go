@@ -5,6 +5,7 @@ package sns
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -120,12 +121,20 @@ func (s *Service) Subscribe(topicARN, queueARN string, raw bool) (arn string, er
 		}
 		return known.arn, nil
 	}
-	sub := &subscription{topicARN + ":" + wire.NewID(), topicARN, queueARN, raw, uint64(len(s.subscriptions))}
+	sub := &subscription{SubscriptionARN(topicARN, queueARN), topicARN, queueARN, raw, 0}
 	for _, other := range s.subscriptions {
 		sub.made = max(sub.made, other.made+1)
 	}
 	s.subscriptions[sub.arn] = sub
 	return sub.arn, nil
+}
+
+// SubscriptionARN is the ARN of a queue's subscription to a topic, whether there is one or not. On AWS it is random; here
+// it follows from the two, so that a template's references can have it before it is made.
+func SubscriptionARN(topicARN, queueARN string) string {
+	b := sha256.Sum256([]byte(topicARN + " " + queueARN))
+	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80 // a UUID of version 8, of one's own making
+	return fmt.Sprintf("%s:%x-%x-%x-%x-%x", topicARN, b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
 // Publish delivers a message without a subject to all subscriptions of a topic before it returns.
