@@ -37,7 +37,7 @@ func (w outside) Function(ref string) (esm.Target, bool) {
 	if _, qualifier := lambda.SplitName(ref); qualifier != "" {
 		name += ":" + qualifier
 	}
-	return esm.Target{Name: f.Name, ARN: w.lambda.ARN(name), RoleARN: f.RoleARN, Invoker: invoker{w.lambda, name}}, true
+	return esm.Target{ARN: w.lambda.ARN(name), RoleARN: f.RoleARN, Invoker: invoker{w.lambda, name}}, true
 }
 
 // source is a Kinesis stream as a mapping reads it: in the process, without limits and without polling.

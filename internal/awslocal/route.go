@@ -168,5 +168,5 @@ func readRules(body io.Reader) ([]fault.Rule, error) {
 
 func reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.MarshalWrite(w, v) // the caller has gone: nobody is left to tell
+	_ = json.MarshalWrite(w, v, json.Deterministic(true)) // the caller has gone: nobody is left to tell
 }

@@ -210,7 +210,9 @@ func (d *Directory) createMapping(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusAccepted, d.describe(e, Creating), nil
+	doc := d.describe(e, Creating)
+	doc.LastProcessingResult = ResultNone // it may have begun already
+	return http.StatusAccepted, doc, nil
 }
 
 // find gives the mapping that a request's path names.
@@ -268,7 +270,7 @@ func splitFunction(ref string) (name, qualifier string) {
 	return name, qualifier
 }
 
-// inUse is AWS's error for a mapping that is being deleted.
+// inUse is the error for a mapping that is being deleted. AWS has it for all that are changing; here they may be changed again.
 func inUse(what string) error {
 	return &wire.Error{
 		Code: "ResourceInUseException", Message: "Cannot " + what + " the event source mapping because it is in use.",
@@ -305,23 +307,22 @@ func (d *Directory) update(e *entry, in request) (State, error) {
 	if err := cfg.Validate(); err != nil {
 		return "", err
 	}
-	function, _ := splitFunction(cfg.FunctionARN)
 	var invoker Invoker
 	if in.FunctionName != nil {
 		target, ok := d.opt.World.Function(*in.FunctionName)
 		if !ok {
 			return "", errNoFunction
 		}
-		cfg.FunctionARN, cfg.RoleARN, function, invoker = target.ARN, target.RoleARN, target.Name, target.Invoker
+		cfg.FunctionARN, cfg.RoleARN, invoker = target.ARN, target.RoleARN, target.Invoker
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.duplicate(e, cfg, function); err != nil {
+	if err := d.duplicate(e, cfg); err != nil {
 		return "", err
 	}
 	state, err := e.mapping.Update(cfg, invoker)
 	if err == nil {
-		e.function, e.modified = function, time.Now()
+		e.modified = time.Now()
 	}
 	return state, err
 }

@@ -26,7 +26,6 @@ type World interface {
 
 // Target is a function as a mapping names it.
 type Target struct {
-	Name    string // without a qualifier
 	ARN     string // with the qualifier that was given
 	RoleARN string
 	Invoker Invoker
@@ -59,9 +58,7 @@ type entry struct {
 	mapping  *Mapping
 	wake     chan struct{} // of capacity 1: something has been asked of the mapping
 	changing sync.Mutex    // held while a request changes the mapping
-
-	function string // name, without a qualifier; like what follows under Directory.mu
-	modified time.Time
+	modified time.Time     // under Directory.mu
 }
 
 // NewDirectory makes one without mappings. Close it.
@@ -106,7 +103,7 @@ func (d *Directory) create(id, ref string, cfg Config) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{id: id, mapping: m, function: target.Name, modified: time.Now(), wake: make(chan struct{}, 1)}
+	e := &entry{id: id, mapping: m, modified: time.Now(), wake: make(chan struct{}, 1)}
 	return e, d.add(e)
 }
 
@@ -121,7 +118,7 @@ func (d *Directory) add(e *entry) error {
 	if d.ctx.Err() != nil {
 		return fmt.Errorf("create event source mapping %s: the directory is closed", e.id)
 	}
-	if err := d.duplicate(e, cfg, e.function); err != nil {
+	if err := d.duplicate(e, cfg); err != nil {
 		return err
 	}
 	d.entries[e.id] = e
@@ -130,7 +127,8 @@ func (d *Directory) add(e *entry) error {
 }
 
 // duplicate gives AWS's error if another mapping than e has the source and the function of cfg. It is called with mu held.
-func (d *Directory) duplicate(e *entry, cfg Config, function string) error {
+func (d *Directory) duplicate(e *entry, cfg Config) error {
+	function, _ := splitFunction(cfg.FunctionARN)
 	for _, other := range d.entries {
 		o := other.mapping.Config()
 		if other != e && o.EventSourceARN == cfg.EventSourceARN && latest(o.FunctionARN) == latest(cfg.FunctionARN) {
@@ -161,7 +159,7 @@ func (d *Directory) run(e *entry) {
 			d.mu.Unlock()
 			return
 		}
-		d.log.Error("event source mapping stopped", "mapping", e.id, "function", e.function, "error", err)
+		d.log.Error("event source mapping stopped", "mapping", e.id, "function", e.mapping.Config().FunctionARN, "error", err)
 		select {
 		case <-e.wake:
 		case <-d.ctx.Done():

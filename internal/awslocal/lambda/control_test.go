@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -167,84 +168,6 @@ func TestCreateFunction_FromAZip_RunsAndIsDescribed(t *testing.T) {
 	fails(t, err, "ResourceConflictException", 409, "Function already exist: f")
 }
 
-func TestCreateFunction_Refused_HasAWSsTexts(t *testing.T) {
-	s, c := empty(t, Options{})
-	for _, one := range []struct {
-		change  func(*sdk.CreateFunctionInput)
-		code    string
-		status  int
-		message string
-	}{
-		{func(in *sdk.CreateFunctionInput) { in.Timeout = aws.Int32(901) }, "ValidationException", 400, "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"},
-		{func(in *sdk.CreateFunctionInput) { in.Timeout = aws.Int32(0); in.MemorySize = aws.Int32(64) }, "ValidationException", 400, "2 validation errors detected: Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1; Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128"},
-		{func(in *sdk.CreateFunctionInput) { in.Role = aws.String("r1") }, "ValidationException", 400, `1 validation error detected: Value 'r1' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+`},
-		{func(in *sdk.CreateFunctionInput) { in.Runtime = types.RuntimePython312 }, "InvalidParameterValueException", 400, "Value python3.12 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [provided.al2023, provided.al2] or be a valid ARN (the local endpoint runs compiled bootstraps, and has no other runtimes)"},
-		{func(in *sdk.CreateFunctionInput) { in.Handler = nil }, "InvalidParameterValueException", 400, "Runtime and Handler are mandatory parameters for functions created with deployment packages."},
-		{func(in *sdk.CreateFunctionInput) {
-			in.Environment = &types.Environment{Variables: map[string]string{"AWS_REGION": "x"}}
-		}, "InvalidParameterValueException", 400, "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION"},
-		{func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = []byte("no zip") }, "InvalidParameterValueException", 400, "Could not unzip uploaded file. Please check your file, then try to upload again."},
-		{func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = zipOf(t, entry{"../out", 0o644, nil}) }, "InvalidParameterValueException", 400, "Could not unzip uploaded file. Please check your file, then try to upload again."},
-		{func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = zipOf(t, entry{"/etc/passwd", 0o644, nil}) }, "InvalidParameterValueException", 400, "Could not unzip uploaded file. Please check your file, then try to upload again."},
-		{func(in *sdk.CreateFunctionInput) {
-			in.Code.ZipFile = zipOf(t, entry{"l", fs.ModeSymlink | 0o777, []byte("/etc")})
-		}, "InvalidParameterValueException", 400, "the local endpoint takes zips of files and folders only, and l is neither"},
-		{func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = zipOf(t) }, "InvalidParameterValueException", 400, "Uploaded file must be a non-empty zip"},
-		{func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = make([]byte, MaxZip+1) }, "RequestEntityTooLargeException", 413, "Zipped size must be smaller than 52428800 bytes"},
-		{func(in *sdk.CreateFunctionInput) {
-			in.Code = &types.FunctionCode{S3Bucket: aws.String("b"), S3Key: aws.String("k")}
-		}, "NotImplemented", 501, "the local AWS endpoint does not implement Lambda code in S3: send it as ZipFile (docs/local.md lists what it does)"},
-	} {
-		in := creation(t, "plain")
-		one.change(in)
-		_, err := c.CreateFunction(t.Context(), in)
-		fails(t, err, one.code, one.status, one.message)
-	}
-	if left, err := filepath.Glob(filepath.Join(s.folder, "*")); err != nil || len(left) != 0 {
-		t.Errorf("left behind: %v, %v", left, err)
-	}
-}
-
-func TestCreateFunction_CodeInABucket_IsFetched(t *testing.T) {
-	_, c := empty(t, Options{Objects: func(bucket, key string) ([]byte, error) {
-		if bucket != "b" || key != "k" {
-			return nil, errors.New("The specified key does not exist.")
-		}
-		return program(t, "plain"), nil
-	}})
-	in := creation(t, "plain")
-	in.Code = &types.FunctionCode{S3Bucket: aws.String("b"), S3Key: aws.String("other")}
-	_, err := c.CreateFunction(t.Context(), in)
-	fails(t, err, "InvalidParameterValueException", 400, "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.")
-	in.Code.S3Key = aws.String("k")
-	if _, err := c.CreateFunction(t.Context(), in); err != nil {
-		t.Fatal(err)
-	}
-	ask(t, c, "f", "", []byte("{}"))
-}
-
-func TestInvoke_BadBootstrap_IsToldThen(t *testing.T) {
-	_, c := empty(t, Options{})
-	for want, e := range map[string]entry{
-		"there is no ":      {"other", 0o755, []byte("#!/bin/sh\n")},
-		"is not executable": {"bootstrap", 0o644, []byte("#!/bin/sh\n")},
-		"not a program":     {"bootstrap", 0o755, []byte("x")},
-	} {
-		in := creation(t, "plain")
-		in.Code.ZipFile = zipOf(t, e)
-		if _, err := c.CreateFunction(t.Context(), in); err != nil {
-			t.Fatal(err)
-		}
-		out := ask(t, c, "f", "", []byte("{}"))
-		if out.FunctionError == nil || !strings.Contains(string(out.Payload), `"errorType":"Runtime.InvalidEntrypoint"`) || !strings.Contains(string(out.Payload), want) {
-			t.Errorf("%s, want %q", out.Payload, want)
-		}
-		if _, err := c.DeleteFunction(t.Context(), &sdk.DeleteFunctionInput{FunctionName: aws.String("f")}); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestUpdate_CodeAndConfiguration_TakeEffectAtTheNextInvocation(t *testing.T) {
 	s, c := empty(t, Options{})
 	first := create(t, c, "plain")
@@ -271,6 +194,10 @@ func TestUpdate_CodeAndConfiguration_TakeEffectAtTheNextInvocation(t *testing.T)
 	}
 	if got := ask(t, c, "f", "", []byte("{}")); !strings.Contains(decoded(t, got), `"name":"f"`) {
 		t.Errorf("the old code answered %s", got.Payload)
+	}
+	for running := 2; running > 1; { // the instance of the old code is being killed
+		runtime.Gosched()
+		s.count(func() { running = len(s.instances) })
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.folder, "*")); len(left) != 1 {
 		t.Errorf("code folders %v", left)
@@ -409,86 +336,4 @@ func TestConcurrency_ReservedNone_ThrottlesEverything(t *testing.T) {
 	ask(t, c, "f", "", []byte("{}"))
 	_, err = c.PutFunctionConcurrency(t.Context(), &sdk.PutFunctionConcurrencyInput{FunctionName: aws.String("f:1"), ReservedConcurrentExecutions: aws.Int32(1)})
 	fails(t, err, "InvalidParameterValueException", 400, "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
-}
-
-func TestInvoke_Event_RunsInTheBackground(t *testing.T) {
-	s, c := empty(t, Options{})
-	create(t, c, "plain")
-	name, p := aws.String("f"), newPipe(t)
-	if _, err := c.PutFunctionConcurrency(t.Context(), &sdk.PutFunctionConcurrencyInput{FunctionName: name, ReservedConcurrentExecutions: aws.Int32(0)}); err != nil {
-		t.Fatal(err)
-	}
-	out, err := c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: name, InvocationType: types.InvocationTypeEvent, Payload: script("hang", p.path, 0)})
-	if err != nil || out.StatusCode != 202 || len(out.Payload) != 0 {
-		t.Fatalf("%+v, %v", out, err)
-	}
-	if _, err := c.DeleteFunctionConcurrency(t.Context(), &sdk.DeleteFunctionConcurrencyInput{FunctionName: name}); err != nil {
-		t.Fatal(err)
-	}
-	p.up(t) // it waited for its concurrency, and runs
-	s.Close()
-	p.down(t)
-	_, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("g"), InvocationType: types.InvocationTypeEvent}, func(o *sdk.Options) { o.RetryMaxAttempts = 1 })
-	if err == nil {
-		t.Error("a closed service takes events")
-	}
-}
-
-func TestInvoke_Tail_GivesTheEndOfTheLog(t *testing.T) {
-	_, c := empty(t, Options{})
-	create(t, c, "plain")
-	for _, text := range []string{"one", "two"} {
-		out, err := c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("f"), LogType: types.LogTypeTail, Payload: script("print", text, 0)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := base64.StdEncoding.DecodeString(aws.ToString(out.LogResult))
-		log := string(b)
-		mustContain(t, log, "START RequestId: ", "Version: $LATEST\n", text+"\n", strings.ToUpper(text)+"\n", "END RequestId: ", "REPORT RequestId: ")
-		if err != nil || text == "two" && strings.Contains(log, "one") {
-			t.Errorf("log %q, %v", log, err)
-		}
-	}
-	if out := ask(t, c, "f", "", []byte("{}")); out.LogResult != nil {
-		t.Errorf("log %s", *out.LogResult)
-	}
-}
-
-func TestTail_LongLog_IsCut(t *testing.T) {
-	l, e := new(tail), &event{id: "id", began: time.Now()}
-	l.begin(e, "1")
-	for range 100 {
-		l.add(bytes.Repeat([]byte("x"), 1000))
-	}
-	if got := l.end(e, 128); len(got) != MaxLog || !bytes.HasSuffix(got, []byte("Memory Size: 128 MB\n")) {
-		t.Errorf("%d bytes: %s", len(got), got)
-	}
-}
-
-func TestUnpack_Bomb_IsStopped(t *testing.T) {
-	dir := t.TempDir()
-	data := zipOf(t, entry{"a", 0o644, make([]byte, 600)}, entry{"b", 0o644, make([]byte, 500)})
-	if err := unpack(data, dir, 1000); !errors.Is(err, errUnzipped) || err.Error() != "InvalidParameterValueException: Unzipped size must be smaller than 262144000 bytes" {
-		t.Errorf("error %v", err)
-	}
-	if err := unpack(data, dir, 1100); err != nil {
-		t.Error(err)
-	}
-}
-
-func FuzzUnpack(f *testing.F) {
-	f.Add(zipOf(f, entry{"a/b", 0o755, []byte("x")}, entry{"c/", fs.ModeDir | 0o755, nil}))
-	f.Add(zipOf(f, entry{"../a", 0o644, []byte("x")}))
-	f.Add([]byte("PK"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		parent := t.TempDir()
-		dir := filepath.Join(parent, "code")
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		_ = unpack(data, dir, 1<<20)
-		if all, err := os.ReadDir(parent); err != nil || len(all) != 1 {
-			t.Errorf("beside the folder: %v, %v", all, err)
-		}
-	})
 }

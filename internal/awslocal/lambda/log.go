@@ -39,8 +39,7 @@ func (t *tail) add(line []byte) {
 }
 
 // end gives the end of the log, with what AWS writes behind an invocation. How much memory it took is not known here.
-func (t *tail) end(e *event, memoryMB int) []byte {
-	took := time.Since(e.began)
+func (t *tail) end(e *event, took time.Duration, memoryMB int) []byte {
 	t.add(fmt.Appendf(nil, "END RequestId: %s", e.id))
 	t.add(fmt.Appendf(nil, "REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB",
 		e.id, float64(took)/float64(time.Millisecond), (took+time.Millisecond-1)/time.Millisecond, memoryMB))
@@ -52,8 +51,9 @@ func (t *tail) end(e *event, memoryMB int) []byte {
 
 // logOf gives the log of an invocation that the instance has just answered.
 func (s *Service) logOf(i *instance, e *event) []byte {
+	took := time.Since(e.began)
 	if !i.ended() {
 		s.pause(outputRest)
 	}
-	return i.log.end(e, i.conf.MemoryMB)
+	return i.log.end(e, took, i.conf.MemoryMB)
 }

@@ -170,8 +170,11 @@ func (s *Service) Update(f Function) error {
 	if c.dir == old.latest.code.dir {
 		c = old.latest.code
 	}
-	if old.reserved = nil; f.ReservedConcurrency > 0 {
+	switch off := old.reserved != nil && *old.reserved == 0; {
+	case f.ReservedConcurrency > 0:
 		old.reserved = &f.ReservedConcurrency
+	case !off: // which a Function cannot say
+		old.reserved = nil
 	}
 	s.replace(old.latest, f, c)
 	return nil

@@ -155,7 +155,7 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	case lambda.Latest:
 		c.FunctionARN += ":" + qualifier
 	default:
-		in.fail("FunctionName", "%q: versions and aliases of a template are not emulated", ref)
+		in.fail("FunctionName", "%q: a template's functions have no versions or aliases here", ref)
 	}
 	c.RoleARN = p.roles[m.Function]
 	c.StartingPosition = esm.PositionType(in.required("StartingPosition"))
