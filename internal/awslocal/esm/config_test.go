@@ -36,15 +36,15 @@ func TestValidate(t *testing.T) {
 	}{
 		{"minimal", func(*Config) {}, ""},
 		{
-			"case 2: no starting position", func(c *Config) { c.StartingPosition = "" },
+			"no starting position", func(c *Config) { c.StartingPosition = "" },
 			"InvalidParameterValueException: 1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.",
 		},
 		{
-			"case 3: unknown starting position", func(c *Config) { c.StartingPosition = "invalid" },
+			"unknown starting position", func(c *Config) { c.StartingPosition = "invalid" },
 			one + "Value 'invalid' at 'startingPosition' failed to satisfy constraint: Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]",
 		},
 		{"a sequence number is no start", func(c *Config) { c.StartingPosition = AtSequence }, one},
-		{"case 6: large batch without window", func(c *Config) { c.BatchSize = 101 }, ""},
+		{"large batch without window", func(c *Config) { c.BatchSize = 101 }, ""},
 		{"batch size 0", func(c *Config) { c.BatchSize = 0 }, one + "Value '0' at 'batchSize' failed to satisfy constraint: Member must have value greater than or equal to 1"},
 		{"batch size 10001", func(c *Config) { c.BatchSize = 10_001 }, one + "Value '10001' at 'batchSize' failed to satisfy constraint: Member must have value less than or equal to 10000"},
 		{"window 301", func(c *Config) { c.MaximumBatchingWindowInSeconds = 301 }, one},
@@ -53,9 +53,9 @@ func TestValidate(t *testing.T) {
 		{"retries -2", func(c *Config) { c.MaximumRetryAttempts = -2 }, one},
 		{"retries 10001", func(c *Config) { c.MaximumRetryAttempts = 10_001 }, one},
 		{"retries 0", func(c *Config) { c.MaximumRetryAttempts = 0 }, ""},
-		{"case 64: age 59", func(c *Config) { c.MaximumRecordAgeInSeconds = 59 }, one},
-		{"case 64: age 0", func(c *Config) { c.MaximumRecordAgeInSeconds = 0 }, one},
-		{"case 64: age 60", func(c *Config) { c.MaximumRecordAgeInSeconds = 60 }, ""},
+		{"age 59", func(c *Config) { c.MaximumRecordAgeInSeconds = 59 }, one},
+		{"age 0", func(c *Config) { c.MaximumRecordAgeInSeconds = 0 }, one},
+		{"age 60", func(c *Config) { c.MaximumRecordAgeInSeconds = 60 }, ""},
 		{"age over a week", func(c *Config) { c.MaximumRecordAgeInSeconds = 604_801 }, one},
 		{"response types", func(c *Config) { c.FunctionResponseTypes = []string{ReportBatchItemFailures} }, ""},
 		{"unknown response type", func(c *Config) { c.FunctionResponseTypes = []string{"x"} }, one},
@@ -121,4 +121,61 @@ func TestAgeLimit_RetentionBoundsIt(t *testing.T) {
 	if got := cfg.ageLimit(24 * time.Hour); got != time.Minute {
 		t.Errorf("limit under retention: %v", got)
 	}
+}
+
+// wantError checks the error of New.
+func wantError(t *testing.T, change func(*Config), want string) {
+	t.Helper()
+	cfg := testConfig()
+	change(&cfg)
+	_, err := New(cfg, newStream(), &function{}, &queue{}, Options{})
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("New = %v, want %s", err, want)
+	}
+}
+
+func TestCase2_NoStartingPosition_IsAskedFor(t *testing.T) {
+	wantError(t, func(c *Config) { c.StartingPosition = "" }, "InvalidParameterValueException: "+
+		"1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
+}
+
+func TestCase3_UnknownStartingPosition_IsRefused(t *testing.T) {
+	wantError(t, func(c *Config) { c.StartingPosition = "invalid" }, "ValidationException: 1 validation error detected: "+
+		"Value 'invalid' at 'startingPosition' failed to satisfy constraint: Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]")
+}
+
+func TestCase6_LargeBatchWithoutWindow_IsAccepted(t *testing.T) {
+	cfg := testConfig()
+	cfg.BatchSize = 101
+	if _, err := New(cfg, newStream(), &function{}, &queue{}, Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCase64_RecordAge_IsUnlimitedOrAtLeastAMinute(t *testing.T) {
+	for _, age := range []int{-2, 0, 1, 59, 604_801} {
+		wantError(t, func(c *Config) { c.MaximumRecordAgeInSeconds = age }, "ValidationException: 1 validation error detected: ")
+	}
+	for _, age := range []int{-1, 60, 604_800} {
+		cfg := testConfig()
+		cfg.MaximumRecordAgeInSeconds = age
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("age %d: %v", age, err)
+		}
+	}
+}
+
+func TestCase79_TumblingWindow_IsRefused(t *testing.T) {
+	wantError(t, func(c *Config) { c.TumblingWindowInSeconds = 60 }, "NotImplemented: ")
+}
+
+func TestCase80_TumblingWindowWithRetries_IsRefused(t *testing.T) {
+	wantError(t, func(c *Config) { c.TumblingWindowInSeconds, c.MaximumRetryAttempts = 60, 0 }, "NotImplemented: ")
+}
+
+func TestCase83_TumblingWindowWithFiltersOrLanes_IsRejected(t *testing.T) {
+	wantError(t, func(c *Config) { c.TumblingWindowInSeconds, c.ParallelizationFactor = 60, 2 }, "InvalidParameterValueException: ")
+	wantError(t, func(c *Config) {
+		c.TumblingWindowInSeconds, c.Filters = 60, []string{`{"data":{"a":[1]}}`}
+	}, "InvalidParameterValueException: ")
 }

@@ -17,7 +17,11 @@ const (
 )
 
 // filters tell which records the function gets: those that match one of them, and all if there are none.
-type filters []filter
+type filters struct {
+	all    []filter
+	data   []*pattern.Pattern // those that look at the data
+	beside []string           // the fields other than data that any of them looks at
+}
 
 type filter struct {
 	*pattern.Pattern
@@ -26,33 +30,29 @@ type filter struct {
 
 // newFilters makes filters of patterns that Validate has passed.
 func newFilters(patterns []string) filters {
-	var out filters
+	var f filters
 	for _, text := range patterns {
 		p, err := pattern.Parse(text)
 		if err != nil {
 			continue
 		}
-		out = append(out, filter{p, slices.Contains(p.Fields(), fieldData)})
-	}
-	return out
-}
-
-// beside gives the fields other than data that filters look at.
-func (f filters) beside() []string {
-	var out []string
-	for _, one := range f {
-		for _, name := range one.Fields() {
-			if name != fieldData {
-				out = append(out, name)
+		one := filter{Pattern: p}
+		for _, name := range p.Fields() {
+			if name == fieldData {
+				one.data = true
+				f.data = append(f.data, p)
+			} else {
+				f.beside = append(f.beside, name)
 			}
 		}
+		f.all = append(f.all, one)
 	}
-	return out
+	return f
 }
 
 // split gives the records that pass, in their order, and the others.
-func (f filters) split(records []Record) (kept, out []Record) {
-	if len(f) == 0 {
+func (f *filters) split(records []Record) (kept, out []Record) {
+	if len(f.all) == 0 {
 		return records, nil
 	}
 	for i := range records {
@@ -66,18 +66,20 @@ func (f filters) split(records []Record) (kept, out []Record) {
 }
 
 // pass tells whether a record matches one of the filters. One whose data is no JSON matches none that looks at data.
-func (f filters) pass(r *Record) bool {
+func (f *filters) pass(r *Record) bool {
 	doc := pattern.Object()
-	doc.Set(fieldKey, pattern.String(r.PartitionKey))
-	doc.Set(fieldNumber, pattern.String(r.SequenceNumber))
-	doc.Set(fieldSchema, pattern.String(schemaVersion))
-	doc.Set(fieldTime, pattern.Number(string(appendSeconds(nil, r.Arrival))))
+	if len(f.beside) > 0 {
+		doc.Set(fieldKey, pattern.String(r.PartitionKey))
+		doc.Set(fieldNumber, pattern.String(r.SequenceNumber))
+		doc.Set(fieldSchema, pattern.String(schemaVersion))
+		doc.Set(fieldTime, pattern.Number(string(appendSeconds(nil, r.Arrival))))
+	}
 	readable := false
-	if slices.ContainsFunc(f, func(one filter) bool { return one.data }) {
-		data, err := pattern.ParseValue(r.Data)
+	if len(f.data) > 0 {
+		data, err := pattern.ParseFor(r.Data, f.data...)
 		if readable = err == nil; readable {
 			doc.Set(fieldData, data)
 		}
 	}
-	return slices.ContainsFunc(f, func(one filter) bool { return (readable || !one.data) && one.Match(doc) })
+	return slices.ContainsFunc(f.all, func(one filter) bool { return (readable || !one.data) && one.Match(doc) })
 }

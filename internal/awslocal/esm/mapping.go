@@ -105,8 +105,8 @@ func New(cfg Config, source Source, invoker Invoker, destination Destination, op
 // configure takes settings that Validate has passed.
 func (set *settings) configure(cfg Config) {
 	set.cfg, set.filters = &cfg, newFilters(cfg.Filters)
-	if beside := set.filters.beside(); len(beside) > 0 {
-		set.log.Warn("filters look at more than data, which AWS no longer documents", "mapping", set.uuid, "fields", beside)
+	if len(set.filters.beside) > 0 {
+		set.log.Warn("filters look at more than data, which AWS no longer documents", "mapping", set.uuid, "fields", set.filters.beside)
 	}
 }
 

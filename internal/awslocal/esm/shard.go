@@ -66,7 +66,9 @@ func (s *shard) run(ctx, polling context.Context) error {
 	lanes.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.done = s.ended && len(s.order) == 0
+	if s.done = s.ended && len(s.order) == 0; s.done {
+		s.lanes, s.order, s.page, s.cursor = nil, nil, nil, nil // what they hold is not needed any more
+	}
 	return err
 }
 
@@ -148,7 +150,9 @@ func (s *shard) dealPage() {
 		u := unpack(&s.Shard, s.page, pageRecords)
 		d = deal{numbers: s.page[:u.taken], records: u.records, dropped: u.dropped}
 	}
-	s.page = s.page[len(d.numbers):]
+	if s.page = s.page[len(d.numbers):]; len(s.page) == 0 {
+		s.page = nil
+	}
 	s.counters.polled.Add(int64(len(d.records) + len(d.dropped)))
 	s.counters.outOfRange.Add(int64(len(d.dropped)))
 	end := s.last && len(s.page) == 0
@@ -159,11 +163,14 @@ func (s *shard) dealPage() {
 func (s *shard) hand(d deal, more, end bool) {
 	kept, out := s.filters.split(d.records)
 	s.counters.filteredOut.Add(int64(len(out)))
+	parts := s.perLane(kept)
 	s.mu.Lock()
 	for i := range d.numbers {
 		s.order = append(s.order, d.numbers[i].SequenceNumber)
 	}
-	s.enqueue(kept)
+	for i, part := range parts {
+		s.lanes[i].enqueue(part)
+	}
 	s.more, s.ended = more, end
 	s.advance()
 	s.mu.Unlock()
@@ -172,15 +179,34 @@ func (s *shard) hand(d deal, more, end bool) {
 	s.tell(d.dropped, OutOfRange)
 }
 
-func (s *shard) enqueue(records []Record) {
-	if len(s.lanes) == 1 && len(s.lanes[0].queue) == 0 {
-		s.lanes[0].queue = records
-		return
+// perLane parts records by the lanes of their keys. It is called without mu: only run changes the lanes.
+func (s *shard) perLane(records []Record) [][]Record {
+	if len(s.lanes) == 1 {
+		return [][]Record{records}
+	}
+	of := make([]uint8, len(records))
+	var count [maxLanes]int
+	for i := range records {
+		of[i] = uint8(laneOf(records[i].PartitionKey, len(s.lanes)))
+		count[of[i]]++
+	}
+	parts := make([][]Record, len(s.lanes))
+	for i := range parts {
+		parts[i] = make([]Record, 0, count[i])
 	}
 	for i := range records {
-		l := s.lanes[laneOf(records[i].PartitionKey, len(s.lanes))]
-		l.queue = append(l.queue, records[i])
+		parts[of[i]] = append(parts[of[i]], records[i])
 	}
+	return parts
+}
+
+// enqueue adds to a lane's queue. A queue that is empty becomes the part itself: nothing is copied.
+func (l *lane) enqueue(part []Record) {
+	if len(l.queue) == 0 {
+		l.queue = part
+		return
+	}
+	l.queue = append(l.queue, part...)
 }
 
 // tell reports records that have been settled.
@@ -235,7 +261,9 @@ func (s *shard) isFull() bool {
 // not settled in any lane.
 func (s *shard) settled(l *lane, gone []Record, fate Fate) {
 	s.mu.Lock()
-	l.queue = l.queue[len(gone):]
+	if l.queue = l.queue[len(gone):]; len(l.queue) == 0 {
+		l.queue = nil // let go of the page
+	}
 	if s.held && !s.isFull() { // the reader goes on from here: a lane that closed its batch now would be ahead of it
 		s.held, s.more = false, true
 	}

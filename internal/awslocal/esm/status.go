@@ -36,9 +36,9 @@ type Counters struct {
 	OutOfRange int64
 	Invoked    int64 // handed to the function
 	// FailedInvoke counts what was in a failed invocation, what came at and after the first failure of a partial
-	// response, and what did not reach the function.
+	// response, and what did not reach the function or was too big for it.
 	FailedInvoke     int64
-	Dropped          int64 // given up, and the failure document was not delivered
+	Dropped          int64 // given up, and the failure document was not delivered; without a destination nothing counts
 	Delivered        int64 // given up, with a failure document
 	DeliveryFailures int64 // failure documents that were not delivered (DestinationDeliveryFailures)
 	Settled          int64 // processed or given up
@@ -85,6 +85,7 @@ func (c *counters) attempted(n int, o outcome) {
 		return
 	}
 	if o.response == nil { // too big to be sent
+		c.failedInvoke.Add(int64(n))
 		return
 	}
 	c.invocations.Add(1)

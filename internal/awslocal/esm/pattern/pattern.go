@@ -18,6 +18,7 @@ import (
 type Pattern struct {
 	root   object
 	fields []string
+	named  map[string]bool // the names of all fields, at any depth
 }
 
 // Parse reads a pattern, or says what is wrong with it. Of two fields with the same name the later counts.
@@ -30,11 +31,12 @@ func Parse(text string) (*Pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pattern: %w", err)
 	}
-	p := &Pattern{root: *root}
-	root.eachField(func(name string) {
-		if !slices.Contains(p.fields, name) {
-			p.fields = append(p.fields, name)
+	p := &Pattern{root: *root, named: map[string]bool{}}
+	root.eachField(func(f *field) {
+		if !slices.Contains(p.fields, f.name) {
+			p.fields = append(p.fields, f.name)
 		}
+		f.collect(p.named)
 	})
 	return p, nil
 }
@@ -132,15 +134,23 @@ func parseField(name string, v *Value, path []string) (f field, err error) {
 	return f, err
 }
 
-// eachField visits the names of the object's own fields, those of alternatives as well.
-func (o *object) eachField(visit func(string)) {
+// eachField visits the object's own fields, those of alternatives as well.
+func (o *object) eachField(visit func(*field)) {
 	for i := range o.fields {
-		visit(o.fields[i].name)
+		visit(&o.fields[i])
 	}
 	for _, alternatives := range o.either {
 		for _, a := range alternatives {
 			a.eachField(visit)
 		}
+	}
+}
+
+// collect gathers the names of the field and of all below it.
+func (f *field) collect(names map[string]bool) {
+	names[f.name] = true
+	if f.child != nil {
+		f.child.eachField(func(inner *field) { inner.collect(names) })
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -41,20 +42,34 @@ func (v *Value) Set(name string, member Value) {
 }
 
 // ParseValue reads one JSON value, nested at most 10,000 deep. It keeps nothing of data.
-func ParseValue(data []byte) (Value, error) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))
-	v, err := read(d)
+func ParseValue(data []byte) (Value, error) { return parse(data, nil) }
+
+// ParseFor reads one JSON value for patterns: of members that none of them names it checks only that they are JSON.
+func ParseFor(data []byte, patterns ...*Pattern) (Value, error) {
+	return parse(data, func(name string) bool {
+		return slices.ContainsFunc(patterns, func(p *Pattern) bool { return p.named[name] })
+	})
+}
+
+func parse(data []byte, wanted func(string) bool) (Value, error) {
+	r := reader{jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)), wanted}
+	v, err := r.value()
 	if err != nil {
 		return Value{}, fmt.Errorf("read JSON: %w", err)
 	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+	if _, err := r.ReadToken(); !errors.Is(err, io.EOF) {
 		return Value{}, errors.New("read JSON: more than one value")
 	}
 	return v, nil
 }
 
-func read(d *jsontext.Decoder) (Value, error) {
-	tok, err := d.ReadToken()
+type reader struct {
+	*jsontext.Decoder
+	wanted func(name string) bool // nil wants all
+}
+
+func (r *reader) value() (Value, error) {
+	tok, err := r.ReadToken()
 	if err != nil {
 		return Value{}, err
 	}
@@ -63,26 +78,33 @@ func read(d *jsontext.Decoder) (Value, error) {
 	case kindString, kindNumber:
 		v.text = tok.String()
 	case kindObject, kindArray:
-		err = v.readMembers(d)
+		err = r.members(&v)
 	}
 	return v, err
 }
 
-// readMembers reads what is in an object or array, and its end.
-func (v *Value) readMembers(d *jsontext.Decoder) error {
+// members reads what is in an object or array, and its end.
+func (r *reader) members(v *Value) error {
 	for {
-		if k := d.PeekKind(); k == '}' || k == ']' {
-			_, err := d.ReadToken()
+		if k := r.PeekKind(); k == '}' || k == ']' {
+			_, err := r.ReadToken()
 			return err
 		}
 		if v.kind == kindObject {
-			name, err := d.ReadToken()
+			tok, err := r.ReadToken()
 			if err != nil {
 				return err
 			}
-			v.names = append(v.names, name.String())
+			name := tok.String()
+			if r.wanted != nil && !r.wanted(name) {
+				if err := r.SkipValue(); err != nil {
+					return err
+				}
+				continue
+			}
+			v.names = append(v.names, name)
 		}
-		m, err := read(d)
+		m, err := r.value()
 		if err != nil {
 			return err
 		}
