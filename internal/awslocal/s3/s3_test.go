@@ -137,6 +137,31 @@ func TestObjects_OfAnyName_ArePutReadListedAndDeleted(t *testing.T) {
 	}
 }
 
+func TestObjects_AreCopiedAndDeletedTogether_WithoutAskingForPaths(t *testing.T) {
+	svc, c, url := start(t)
+	ctx, bucket := t.Context(), aws.String("many")
+	c = sdk.New(c.Options(), func(o *sdk.Options) { o.UsePathStyle = false }) // the endpoint is an IP address
+	if err := svc.CreateBucket(*bucket); err != nil {
+		t.Fatal(err)
+	}
+	if err := svc.Put(*bucket, "a b", []byte("x"), "text/x"); err != nil {
+		t.Fatal(err)
+	}
+	must[*sdk.CopyObjectOutput](t)(c.CopyObject(ctx, &sdk.CopyObjectInput{Bucket: bucket, Key: aws.String("c"), CopySource: aws.String("many/a%20b")}))
+	if got := get(t, c, *bucket, "c"); got != "x" {
+		t.Errorf("copied %q at %s", got, url)
+	}
+	gone := must[*sdk.DeleteObjectsOutput](t)(c.DeleteObjects(ctx, &sdk.DeleteObjectsInput{Bucket: bucket, Delete: &types.Delete{Objects: []types.ObjectIdentifier{
+		{Key: aws.String("a b")}, {Key: aws.String("c")},
+	}}}))
+	if len(gone.Deleted) != 2 || len(gone.Errors) != 0 {
+		t.Errorf("%+v", gone)
+	}
+	if _, err := svc.Get(*bucket, "c"); !errors.Is(err, ErrNoObject) {
+		t.Error(err)
+	}
+}
+
 func TestPut_FromGo_IsReadWithItsType(t *testing.T) {
 	svc, c, _ := start(t)
 	if err := svc.CreateBucket("b-1"); err != nil {
