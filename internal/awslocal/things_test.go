@@ -70,29 +70,55 @@ func TestDeploy_TemplateOfAStranger_RunsWithTopicsBucketsAndConsumers(t *testing
 		t.Fatal(err)
 	}
 	w := world{Endpoint: e, Stack: s, settled: settled}
-	stream := kinesis.NewFromConfig(e.Config())
-	for key, data := range map[string]string{"k1": "hello", "k2": "bad", "other": "passed over"} {
-		if _, err := stream.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String(s.Outputs["Stream"]), PartitionKey: &key, Data: []byte(data)}); err != nil {
-			t.Fatal(err)
-		}
+	w.send(t, "other", "passed over")
+	w.send(t, "k1", "hello")
+	w.until(t, esm.Processed)
+	items, err := dynamodb.NewFromConfig(e.Config()).Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(s.Outputs["Table"])})
+	if err != nil || len(items.Items) != 1 {
+		t.Errorf("%+v, %v", items, err)
 	}
+	w.send(t, "k2", "bad")
 	got := w.receive(t)
 	for _, want := range []string{`"Type" : "Notification"`, `"TopicArn" : "arn:aws:sns:us-east-1:000000000000:S-Failures"`, `\"condition\":\"RetryAttemptsExhausted\"`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in the message %s", want, got)
 		}
 	}
-	items, err := dynamodb.NewFromConfig(e.Config()).Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(s.Outputs["Table"])})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, item := range items.Items {
-		if len(item) != 3 {
-			t.Errorf("item %v", item)
-		}
+	w.until(t, esm.RetryAttemptsExhausted)
+	w.send(t, "spare", "bad")
+	w.until(t, esm.RetryAttemptsExhausted)
+	objects, err := s3sdk.NewFromConfig(e.Config()).ListObjectsV2(t.Context(), &s3sdk.ListObjectsV2Input{Bucket: aws.String(s.Outputs["Bucket"])})
+	if err != nil || len(objects.Contents) != 1 || !strings.HasPrefix(*objects.Contents[0].Key, "aws/lambda/") {
+		t.Errorf("objects %+v, %v", objects, err)
 	}
 	if _, there := s.Outputs["Mail"]; there || len(s.NotEmulated) != 1 {
 		t.Errorf("outputs %v, not emulated %v", s.Outputs, s.NotEmulated)
+	}
+}
+
+// send puts one record.
+func (w world) send(t *testing.T, key, data string) {
+	t.Helper()
+	_, err := kinesis.NewFromConfig(w.Config()).PutRecord(t.Context(), &kinesis.PutRecordInput{
+		StreamName: aws.String(w.Outputs["Stream"]), PartitionKey: &key, Data: []byte(data),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until waits for records that come to this end.
+func (w world) until(t *testing.T, fate esm.Fate) {
+	t.Helper()
+	for {
+		select {
+		case s := <-w.settled:
+			if s.Fate == fate {
+				return
+			}
+		case <-t.Context().Done():
+			t.Fatalf("no record is %s", fate)
+		}
 	}
 }
 
