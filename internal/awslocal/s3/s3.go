@@ -123,8 +123,14 @@ func prepare(w http.ResponseWriter, r *http.Request) error {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.ContentLength = int64(len(body))
 	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	if r.Header.Get("Content-Type") == "" {
+		r.Header.Set("Content-Type", defaultType)
+	}
 	return nil
 }
+
+// defaultType is what S3 gives an object that comes without a type (API reference, "PutObject").
+const defaultType = "binary/octet-stream"
 
 var errTooLarge = wire.Errorf("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size: here %d bytes", MaxRequest)
 
@@ -145,7 +151,8 @@ func fail(w http.ResponseWriter, err error) {
 }
 
 // answer takes headers out of gofakes3's answers: its leave for any web page to read them, and checksums where AWS sends
-// none (an object's is not that of a range, and comes on demand).
+// none (an object's is not that of a range, and comes on demand). The names of users' metadata it writes in lower case, as
+// AWS does: boto3 shows them as they come.
 type answer struct {
 	http.ResponseWriter
 	request *http.Request
@@ -156,7 +163,11 @@ type answer struct {
 func (a *answer) WriteHeader(status int) {
 	a.begun = true
 	h := a.Header()
-	for name := range h {
+	for name, values := range h {
+		if strings.HasPrefix(name, "X-Amz-Meta-") {
+			delete(h, name)
+			h[strings.ToLower(name)] = values
+		}
 		if strings.HasPrefix(name, "Access-Control-") || strings.HasPrefix(name, checksumPrefix) && !a.wantsChecksum() {
 			h.Del(name)
 		}

@@ -176,6 +176,21 @@ func TestPut_FromGo_IsReadWithItsType(t *testing.T) {
 	}
 }
 
+func TestMetadata_IsToldInLowerCase_AndATypeIsThere(t *testing.T) {
+	svc, _, url := start(t)
+	if err := svc.CreateBucket("meta"); err != nil {
+		t.Fatal(err)
+	}
+	if res, text := request(t, http.MethodPut, url+"/meta/k", "<html>", map[string]string{"x-amz-meta-Some": "thing"}); res.StatusCode != http.StatusOK {
+		t.Fatal(text)
+	}
+	w := httptest.NewRecorder()
+	svc.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/meta/k", http.NoBody))
+	if got := w.Header()["x-amz-meta-some"]; !slices.Equal(got, []string{"thing"}) || w.Header().Get("Content-Type") != "binary/octet-stream" {
+		t.Errorf("header %v", w.Header())
+	}
+}
+
 func TestChecksums_OfEachAlgorithm_AreHeldAndReturned(t *testing.T) {
 	svc, c, _ := start(t)
 	ctx, bucket := t.Context(), aws.String("sums")
