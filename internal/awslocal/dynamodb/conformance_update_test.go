@@ -125,7 +125,7 @@ var updateRefusals = map[string]string{
 	"SET a.b = :1, a[0] = :1":         "Two document paths conflict with each other; must remove or rewrite one of these paths; path one: [a, b], path two: [a, [0]]",
 	"SET pk = :s":                     "One or more parameter values were invalid: Cannot update attribute pk. This attribute is part of the key",
 	"REMOVE pk":                       "One or more parameter values were invalid: Cannot update attribute pk. This attribute is part of the key",
-	"SET pk.x = :s":                   "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: pk",
+	"SET pk.x = :s":                   "One or more parameter values were invalid: Cannot update attribute pk. This attribute is part of the key",
 	"SET a = absent":                  "The provided expression refers to an attribute that does not exist in the item",
 	"SET a = absent + :1":             "The provided expression refers to an attribute that does not exist in the item",
 	"SET a = s + :1":                  "An operand in the update expression has an incorrect data type",

@@ -216,19 +216,19 @@ func (t *table) keyPathError(paths [][]step, env environment) error {
 	return nil
 }
 
-// updateKeyError refuses an update of a key attribute, nil for none.
+// updateKeyError refuses an update, nil for none, of a key attribute or of what would be in it (as dynalite does).
 func (t *table) updateKeyError(x *expression, env environment) error {
 	if x == nil {
 		return nil
 	}
 	for _, a := range t.schema {
 		for _, p := range x.paths {
-			if len(p) == 1 && env.name(p[0]) == a.name {
+			if env.name(p[0]) == a.name {
 				return invalid("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", a.name)
 			}
 		}
 	}
-	return t.keyPathError(x.paths, env)
+	return nil
 }
 
 // filterKeyError refuses a filter on a key attribute.
