@@ -34,8 +34,9 @@ var rules = []rule{
 	{"internal/config", nil, nil},
 	{"internal/sample", nil, []string{jsonModule}},
 	{"internal/payload", nil, []string{jsonModule}},
+	{"internal/direct", nil, []string{jsonModule}},
 	{"internal/record", []string{"internal/cloudevent", "internal/kpl"}, nil},
-	{"internal/processor", []string{"internal/cloudevent", "internal/meter", "internal/record"}, nil},
+	{"internal/processor", []string{"internal/cloudevent", "internal/direct", "internal/meter", "internal/record"}, nil},
 	{"internal/ledger", []string{"internal/meter", "internal/cloudevent"}, []string{service + "dynamodb/...", "github.com/aws/aws-sdk-go-v2/aws", smithy, sync}},
 	{"internal/failure", nil, []string{service + "sqs/...", "github.com/aws/aws-sdk-go-v2/aws", jsonModule, sync}},
 	{"internal/stream", nil, []string{service + "kinesis/...", "github.com/aws/aws-sdk-go-v2/aws/...", smithy}},
@@ -51,12 +52,12 @@ var rules = []rule{
 	},
 	{
 		"functions/...",
-		[]string{"internal/cloudevent", "internal/kpl", "internal/meter", "internal/payload", "internal/processor", "internal/ledger", "internal/failure", "internal/emf", "internal/config", "internal/client"},
+		[]string{"internal/cloudevent", "internal/direct", "internal/kpl", "internal/meter", "internal/payload", "internal/processor", "internal/ledger", "internal/failure", "internal/emf", "internal/config", "internal/client"},
 		[]string{"github.com/aws/aws-lambda-go/...", sdk, jsonModule},
 	},
 	{"infra", []string{"internal/config"}, []string{"github.com/aws/aws-cdk-go/...", "github.com/aws/constructs-go/...", "github.com/aws/jsii-runtime-go/...", "github.com/cdklabs/cdk-nag-go/...", "go.yaml.in/yaml/v3", jsonModule}},
 	{"scripts/local", []string{"internal/..."}, []string{sdk, jsonModule}},
-	{"scripts/...", []string{"internal/cli", "internal/cloudevent", "internal/config", "internal/ledger", "internal/meter", "internal/sample", "internal/stream", "internal/failure", "internal/kpl"}, []string{sdk, jsonModule, sync, "golang.org/x/time/rate"}},
+	{"scripts/...", []string{"internal/cli", "internal/cloudevent", "internal/config", "internal/direct", "internal/ledger", "internal/meter", "internal/sample", "internal/stream", "internal/failure", "internal/kpl", "internal/record"}, []string{sdk, jsonModule, sync, "golang.org/x/time/rate"}},
 }
 
 func fits(pattern, path string) bool {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/millrace/millrace/internal/direct"
 	"github.com/millrace/millrace/internal/failure"
 	"github.com/millrace/millrace/internal/ledger"
 	"github.com/millrace/millrace/internal/processor"
@@ -18,7 +19,8 @@ type handler struct {
 	metrics *metrics
 }
 
-// Invoke handles one batch and answers with what is not settled. It gives an error only for a payload that is no batch.
+// Invoke handles one batch and answers with what is not settled, or in a direct call with each outcome. It gives an error
+// only for a payload that is no batch.
 func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	stream, batch, err := h.decoder.decode(payload)
 	if err != nil {
@@ -27,6 +29,10 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	ctx, cancel := beforeDeadline(context.WithValue(ctx, streamKey{}, stream))
 	defer cancel()
 	report := h.engine.Process(ctx, batch)
+	if batch.Direct {
+		h.direct(batch, report)
+		return direct.Answer(len(batch.Records), report.Results), nil
+	}
 	if report.Err != nil {
 		slog.Warn("records are left for another try", "shard", batch.Shard, "unsettled", report.Held,
 			"first", report.Unsettled, "records", len(batch.Records), "error", report.Err.Error())
@@ -35,6 +41,20 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		slog.Error("write metrics", "error", err.Error())
 	}
 	return answer(batch, report.Unsettled), nil
+}
+
+// direct logs a direct call. The metrics are of the stream, and their alarms too: a redrive's records are old, and what
+// of them fails is in the queue already.
+func (h *handler) direct(b processor.Batch, r processor.Report) {
+	h.metrics.pass(h.stats())
+	attributes := []any{
+		"set", b.Set, "shard", b.Shard, "records", len(b.Records), "counted", r.Counted, "copies", r.Copies,
+		"unmetered", r.Nothing, "failed", r.Failed, "unsettled", r.Held,
+	}
+	if r.Err != nil {
+		attributes = append(attributes, "error", r.Err.Error())
+	}
+	slog.Info("direct call", attributes...)
 }
 
 // reserve is the time kept for the answer: an invocation that Lambda ends has answered nothing, and all of its batch

@@ -46,6 +46,9 @@ func newMetrics(function string, out io.Writer) *metrics {
 	return &metrics{function: function, line: emf.NewLine("Millrace", []string{"FunctionName"}), out: out}
 }
 
+// pass leaves what the ledger has done since the last line out of the next one.
+func (m *metrics) pass(s ledger.Stats) { m.before = s }
+
 func (m *metrics) write(b processor.Batch, r processor.Report, s ledger.Stats) error {
 	now := time.Now()
 	m.line.Begin(now)

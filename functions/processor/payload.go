@@ -10,19 +10,30 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/cloudevent"
+	"github.com/millrace/millrace/internal/direct"
 	"github.com/millrace/millrace/internal/failure"
+	"github.com/millrace/millrace/internal/ledger"
 	"github.com/millrace/millrace/internal/payload"
 	"github.com/millrace/millrace/internal/processor"
 )
 
-// decoder reads what the event source mapping sends. It is not safe for concurrent use.
+// decoder reads what the event source mapping sends, and what commands send in a direct call: the same event with one
+// member more, before Records or behind them:
+//
+//	"millrace": {"set": "live"}
+//
+// It names the set that the events are to be counted in. An event that has it is answered with the outcome of each user
+// record (package direct has the words), and nothing of it goes to the failure queue. A set that is missing or no name,
+// and a member of millrace's own that this version does not know, are errors: what it asks for would not be done.
+//
+// A decoder is not safe for concurrent use.
 // https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 type decoder struct {
 	payload.Reader
 	keys    cloudevent.Strings
 	records []processor.Record
 	stream  string
-	shard   string
+	batch   processor.Batch // all of it but the records
 }
 
 func newDecoder() *decoder { return &decoder{keys: cloudevent.Strings{Max: maxKeys}} }
@@ -33,23 +44,50 @@ var errNoRecords = errors.New("the payload has no Records: want a Kinesis event,
 // the payload, but with what the next call gives.
 func (d *decoder) decode(event []byte) (stream string, batch processor.Batch, err error) {
 	d.Reset(event)
-	d.stream, d.shard, d.records = "", "", d.records[:0]
-	err = d.Object(func(name []byte) error {
-		if string(name) != "Records" {
-			return d.Skip()
-		}
-		if err := d.Array(d.record); err != nil {
-			return fmt.Errorf("member Records: %w", err)
-		}
-		return nil
-	})
+	d.stream, d.batch, d.records = "", processor.Batch{}, d.records[:0]
+	err = d.Object(d.member)
 	if err == nil && len(d.records) == 0 {
 		err = errNoRecords
 	}
 	if err != nil {
 		return "", processor.Batch{}, fmt.Errorf("decode payload: %w", err)
 	}
-	return d.stream, processor.Batch{Shard: d.shard, Records: d.records}, nil
+	batch = d.batch
+	batch.Records = d.records
+	return d.stream, batch, nil
+}
+
+func (d *decoder) member(name []byte) (err error) {
+	switch string(name) {
+	case "Records":
+		if err = d.Array(d.record); err != nil {
+			return fmt.Errorf("member Records: %w", err)
+		}
+	case direct.Member:
+		if err = d.direct(); err != nil {
+			return fmt.Errorf("member %s: %w", direct.Member, err)
+		}
+	default:
+		return d.Skip()
+	}
+	return nil
+}
+
+// direct reads what makes a call direct.
+func (d *decoder) direct() error {
+	d.batch.Direct, d.batch.Set = true, ""
+	err := d.Object(func(name []byte) error {
+		if string(name) != direct.MemberSet {
+			return fmt.Errorf("member %q is not known to this version", name)
+		}
+		text, err := d.Text()
+		d.batch.Set = string(text)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return ledger.CheckSet(d.batch.Set)
 }
 
 func (d *decoder) record() error {
@@ -72,7 +110,7 @@ func (d *decoder) record() error {
 	if err != nil {
 		return fmt.Errorf("record %d: %w", n, err)
 	}
-	if r.SequenceNumber == "" || d.shard == "" {
+	if r.SequenceNumber == "" || d.batch.Shard == "" {
 		return fmt.Errorf("record %d has no sequence number or no event id", n)
 	}
 	return nil
@@ -110,11 +148,11 @@ func (d *decoder) place(n int) error {
 		return err
 	}
 	shard, _, ok := bytes.Cut(id, []byte(":"))
-	if !ok || len(shard) == 0 || n > 0 && string(shard) != d.shard {
+	if !ok || len(shard) == 0 || n > 0 && string(shard) != d.batch.Shard {
 		return fmt.Errorf("event id %q: want SHARD:SEQUENCE, of one shard for all records", id)
 	}
 	if n == 0 {
-		d.shard = string(shard)
+		d.batch.Shard = string(shard)
 	}
 	return nil
 }

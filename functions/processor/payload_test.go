@@ -9,6 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/millrace/millrace/internal/direct"
 	"github.com/millrace/millrace/internal/processor"
 )
 
@@ -68,6 +73,69 @@ func TestDecode_OtherPayload_IsAnError(t *testing.T) {
 	}
 }
 
+// The payload of package direct is the mapping's, with a member more.
+func TestDecode_DirectCall_GivesTheBatchThatWasHandedOver(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := direct.NewCall("march-again", "arn:aws:kinesis:us-east-1:000000000000:stream/flights", "shardId-000000000007")
+		var want []processor.Record
+		for n := range rapid.IntRange(1, 5).Draw(rt, "records") {
+			r := direct.Record{
+				SequenceNumber: sequence(n), PartitionKey: rapid.String().Draw(rt, "key"), Data: rapid.SliceOf(rapid.Byte()).Draw(rt, "data"),
+				Arrival: time.UnixMilli(rapid.Int64Range(-1e12, 1e14).Draw(rt, "arrival")).UTC(),
+			}
+			if !c.Add(r) {
+				rt.Fatalf("%+v is not taken", r)
+			}
+			want = append(want, processor.Record{SequenceNumber: r.SequenceNumber, PartitionKey: r.PartitionKey, Data: r.Data, Arrival: r.Arrival})
+		}
+		stream, b, err := newDecoder().decode(c.Payload())
+		if err != nil || stream != "flights" || b.Shard != "shardId-000000000007" || b.Set != "march-again" || !b.Direct {
+			rt.Fatalf("%s, %+v, %v", stream, b, err)
+		}
+		if diff := cmp.Diff(want, b.Records, cmpopts.EquateEmpty()); diff != "" {
+			rt.Fatal(diff)
+		}
+	})
+}
+
+func TestDecode_MembersOfADirectCall(t *testing.T) {
+	records := strings.TrimPrefix(string(kinesisEvent(1, "x")), "{")
+	for _, c := range []struct{ member, want string }{
+		{`{"set":"live"}`, ""},
+		{`{"set":"a-2"}`, ""},
+		{`{}`, `decode payload: member millrace: set ""`},
+		{`{"set":""}`, `member millrace: set ""`},
+		{`{"set":"a#b"}`, `member millrace: set "a#b": want 1 to 32 lower case letters`},
+		{`{"set":"live","dry":true}`, `member millrace: member "dry" is not known to this version`},
+		{`{"set":5}`, "member millrace: is not a string"},
+		{`null`, "member millrace: is not an object"},
+		{`"live"`, "member millrace: is not an object"},
+	} {
+		for _, payload := range []string{
+			`{"millrace":` + c.member + `,` + records, // before Records, and behind
+			`{` + strings.TrimSuffix(records, "}") + `,"millrace":` + c.member + `}`,
+		} {
+			_, b, err := newDecoder().decode([]byte(payload))
+			if c.want == "" && (err != nil || !b.Direct || !strings.Contains(c.member, `"`+b.Set+`"`) || len(b.Records) != 1) {
+				t.Errorf("%s: %+v, %v", c.member, b, err)
+			}
+			if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%s: %v, want %s", c.member, err, c.want)
+			}
+		}
+	}
+}
+
+func TestDecode_BatchBehindADirectCall_IsTheStreams(t *testing.T) {
+	d := newDecoder()
+	if _, b, err := d.decode([]byte(`{"millrace":{"set":"april"},` + strings.TrimPrefix(string(kinesisEvent(1, "x")), "{"))); err != nil || !b.Direct {
+		t.Fatal(b, err)
+	}
+	if _, b, err := d.decode(kinesisEvent(1, "x")); err != nil || b.Direct || b.Set != "" {
+		t.Errorf("%+v, %v", b, err)
+	}
+}
+
 func TestAnswer_NamesTheFirstUnsettled(t *testing.T) {
 	b := processor.Batch{Records: []processor.Record{{SequenceNumber: "1"}, {SequenceNumber: "2"}}}
 	for unsettled, want := range map[int]string{
@@ -83,6 +151,7 @@ func TestAnswer_NamesTheFirstUnsettled(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add(kinesisEvent(1, "x"))
+	f.Add([]byte(`{"millrace":{"set":"live"},` + string(kinesisEvent(1, "x")[1:])))
 	f.Add([]byte(`{"Records":[{"eventID":":","eventSource":"aws:kinesis","kinesis":{"sequenceNumber":"0","approximateArrivalTimestamp":1e300}}]}`))
 	d := newDecoder()
 	f.Fuzz(func(t *testing.T, in []byte) {

@@ -37,12 +37,14 @@ var samples = map[string]sample{
 		failed: `{"specversion":"1.0","id":"c-2","source":"/airports/bsl","type":"flight.departed","subject":"BSL",`,
 	},
 	"kinesis-packed": {counted: 3, departures: map[string]string{"BRN": "2 3", "LUG": "1 21"}},
+	"direct":         {before: "kinesis", departures: map[string]string{"ZRH": "2 1.5", "GVA": "1 3"}}, // its count is of no metric
 	"failure":        {},
 }
 
 func TestInvoke_EachSample_AnswersAndCountsAsExpected(t *testing.T) {
 	for name, want := range samples {
 		t.Run(name, func(t *testing.T) {
+			quiet(t)
 			w := start(t)
 			if want.before != "" {
 				w.sample(t, want.before)

@@ -21,10 +21,17 @@ type outside struct {
 	destination
 }
 
-// Source gives the stream that an ARN names, itself or by one of its consumers.
+// Source gives the stream that an ARN names, itself or by one of its consumers. A consumer that is not there is a stream
+// that is not there.
 func (w outside) Source(arn string) esm.Source {
 	of := esm.Config{EventSourceARN: arn}
-	return source{w.kinesis, of.StreamARN()}
+	stream := of.StreamARN()
+	if stream != arn {
+		if _, err := w.kinesis.Consumer(arn); err != nil {
+			stream = arn
+		}
+	}
+	return source{w.kinesis, stream}
 }
 
 // Function finds a function, and keeps the qualifier that it was asked for with.

@@ -86,6 +86,30 @@ func TestMappingOfAnAlias_KeepsTheQualifierAndTellsTheVersion(t *testing.T) {
 	}
 }
 
+func TestMappingOfAConsumer_ReadsItsStream(t *testing.T) {
+	s := newSite(t)
+	s.function(t, "f")
+	out, err := kinesis.NewFromConfig(s.Config()).RegisterStreamConsumer(t.Context(), &kinesis.RegisterStreamConsumerInput{StreamARN: aws.String(streamARN), ConsumerName: aws.String("c")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn := *out.Consumer.ConsumerARN
+	_, err = s.create(t, "f", func(in *lambda.CreateEventSourceMappingInput) { in.EventSourceArn = aws.String(arn + "1") })
+	fails(t, err, "InvalidParameterValueException", 400, "Stream not found: "+streamARN)
+	id := s.mustCreate(t, "f", func(in *lambda.CreateEventSourceMappingInput) {
+		in.EventSourceArn, in.MaximumRetryAttempts = &arn, aws.Int32(0)
+		in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String(queueARN)}}
+	})
+	if got := s.get(t, id); *got.EventSourceArn != arn {
+		t.Errorf("source %s", *got.EventSourceArn)
+	}
+	s.put(t, "bad")
+	s.settle(1)
+	if doc := s.document(t); !strings.Contains(doc, `"streamArn":"`+arn+`"`) {
+		t.Errorf("document %s", doc)
+	}
+}
+
 func TestUpdateMapping_DisabledAndEnabled_LosesNothing(t *testing.T) {
 	s := newSite(t)
 	s.function(t, "f")

@@ -34,8 +34,13 @@ type Progress struct {
 // NewProgress begins to tell of work, as in "put" and "record". total is how much there is, 0 when nobody knows; it
 // grows with what is done beyond it. End it.
 func NewProgress(w io.Writer, verb, noun string, total int64) *Progress {
+	return newProgress(w, verb, noun, total, IsTerminal(w))
+}
+
+// IsTerminal tells whether people read what is written there.
+func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return newProgress(w, verb, noun, total, ok && term.IsTerminal(int(f.Fd())))
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func newProgress(w io.Writer, verb, noun string, total int64, terminal bool) *Progress {

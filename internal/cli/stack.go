@@ -89,6 +89,15 @@ func (o Outputs) Get(name string) (string, error) {
 	return "", fmt.Errorf("stack %s has no output %s: it is not a Millrace stack, or was deployed by another version", o.stack, name)
 }
 
+// Output gives one output of the stack.
+func (s *Stack) Output(ctx context.Context, cfg aws.Config, name string) (string, error) {
+	outputs, err := s.Outputs(ctx, cfg)
+	if err != nil {
+		return "", err
+	}
+	return outputs.Get(name)
+}
+
 // DescribeStacksAPI is what Outputs needs of the CloudFormation client.
 type DescribeStacksAPI interface {
 	DescribeStacks(context.Context, *cloudformation.DescribeStacksInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error)

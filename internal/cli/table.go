@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -81,7 +82,7 @@ func (t *Table) writeText(w io.Writer) error {
 	var header table.Row
 	var configs []table.ColumnConfig
 	for i, c := range t.columns {
-		header = append(header, printable(c))
+		header = append(header, Printable(c))
 		if t.isNumeric(i) {
 			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
 		}
@@ -133,7 +134,7 @@ func textOf(v any) string {
 	case jsontext.Value:
 		return separate(string(v))
 	}
-	return printable(plainOf(v))
+	return Printable(plainOf(v))
 }
 
 // plainOf is a value as CSV has it.
@@ -153,9 +154,9 @@ func plainOf(v any) string {
 	return fmt.Sprint(v)
 }
 
-// printable quotes a text that would move a terminal's cursor or break the row: what is in an event is not ours.
-func printable(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+// Printable quotes a text that would move a terminal's cursor or break the row: what is in an event is not ours.
+func Printable(s string) string {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(s)
 	}
 	return s

@@ -45,7 +45,7 @@ func (l *Ledger) Commit(ctx context.Context, set, shard string, effects []meter.
 	c := commit{Ledger: l, set: set, shard: shard, effects: effects, results: make([]meter.Result, len(effects))}
 	err := checkShard(shard)
 	if err == nil {
-		err = l.open(ctx, set)
+		err = l.reopen(ctx, set)
 	}
 	if err != nil {
 		c.giveUp(all(len(effects)), err)
@@ -185,7 +185,7 @@ func (c *commit) settle(ctx context.Context, tx *transaction) (bool, error) {
 // write sends a transaction. Each call has a token of its own, which the SDK makes and keeps through its own retries:
 // with one derived from the events, a plan made anew would be refused as another request under an old token.
 func (c *commit) write(ctx context.Context, tx *transaction) verdict {
-	if err := c.listWindows(ctx, tx); err != nil {
+	if err := c.list(ctx, tx); err != nil {
 		return judge(err)
 	}
 	in := &dynamodb.TransactWriteItemsInput{TransactItems: make([]types.TransactWriteItem, 0, len(tx.segments)+len(tx.writes))}
@@ -198,7 +198,7 @@ func (c *commit) write(ctx context.Context, tx *transaction) verdict {
 		in.TransactItems = append(in.TransactItems, types.TransactWriteItem{Put: &puts[n]})
 	}
 	for _, s := range tx.segments {
-		pk := c.layout.logPK(c.set, s.log.key)
+		pk := c.layout.logPK(c.memory.space, s.log.key)
 		add(types.Put{
 			Item:                segmentItem(pk, s.log.version+1, s.ids, c.layout.expiry(s.log.key, horizon)),
 			ConditionExpression: &absent,
@@ -315,7 +315,7 @@ func (c *commit) refresh(ctx context.Context, tx *transaction, v verdict) error 
 			w.aggregate.known = false
 		}
 	}
-	return c.readTails(ctx, c.set, logs)
+	return c.readTails(ctx, logs)
 }
 
 // backoff waits for a random part of a bound that doubles with each try ("full jitter").
@@ -357,7 +357,7 @@ func (c *commit) resolve(effects []meter.Effect) []target {
 func (c *commit) aggregateOf(of map[aggregateKey]*aggregate, k aggregateKey) *aggregate {
 	a := of[k]
 	if a == nil {
-		a = &aggregate{key: k, pk: c.layout.aggregatePK(c.set, k), sk: aggregateSK(k.group, c.shard)}
+		a = &aggregate{key: k, pk: c.layout.aggregatePK(c.memory.space, k), sk: aggregateSK(k.group, c.shard)}
 		of[k] = a
 	}
 	return a

@@ -38,6 +38,7 @@ type gate struct {
 const (
 	opTransact = "TransactWriteItems"
 	opPut      = "PutItem"
+	opDelete   = "DeleteItem"
 	opQuery    = "Query"
 	opGet      = "BatchGetItem"
 )
@@ -46,6 +47,13 @@ type hook = func(ctx context.Context, call int, apply func() error) error
 
 func newGate(s *store) *gate {
 	return &gate{store: s, on: map[string]hook{}, calls: map[string]int{}}
+}
+
+// onAll decides for all operations.
+func (g *gate) onAll(h hook) {
+	for _, op := range []string{opTransact, opPut, opDelete, opQuery, opGet} {
+		g.on[op] = h
+	}
 }
 
 func (g *gate) pass(ctx context.Context, op string, apply func() error) error {
@@ -64,6 +72,11 @@ func (g *gate) pass(ctx context.Context, op string, apply func() error) error {
 
 func (g *gate) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (out *dynamodb.PutItemOutput, err error) {
 	err = g.pass(ctx, opPut, func() error { out, err = g.store.PutItem(ctx, in); return err })
+	return out, err
+}
+
+func (g *gate) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (out *dynamodb.DeleteItemOutput, err error) {
+	err = g.pass(ctx, opDelete, func() error { out, err = g.store.DeleteItem(ctx, in); return err })
 	return out, err
 }
 
@@ -250,7 +263,7 @@ func totalOf(t testing.TB, db Reader, set string, m *meter.Meter) (total meter.A
 	t.Helper()
 	ctx := context.Background()
 	r, err := OpenMeters(ctx, db, "table", set)
-	if errors.Is(err, ErrEmpty) {
+	if errors.Is(err, ErrEmpty) || errors.Is(err, ErrNoSet) {
 		return total
 	}
 	if err != nil {

@@ -27,6 +27,8 @@ const (
 	attrEpoch     = "epoch"   // seconds
 	attrHorizon   = "horizon" // seconds; 0: none
 	attrParts     = "parts"
+	attrSetID     = "id"
+	attrDropping  = "dropping"
 	suffixSum     = ".sum"
 	suffixMin     = ".min"
 	suffixMax     = ".max"
@@ -196,7 +198,7 @@ func groupOf(sk string) string {
 func segmentSize(ids int) int { return itemOverhead + 2*len("2026-01-01T00:00:00Z") + ids*fingerprint }
 
 func aggregateSize(m *meter.Meter, group string) int {
-	size := aggregateBase + len(m.ID()) + len(group) + 64 // set, window, part and shard
+	size := aggregateBase + len(m.ID()) + len(group) + 128 // set, window, part and shard
 	for _, measure := range m.Measures {
 		size += 3*(len(measure.Name)+numberBytes) + len(suffixSum+suffixMin+suffixMax)
 	}

@@ -68,8 +68,10 @@ func (l Layout) expiry(k logKey, horizon time.Duration) int64 {
 	return k.epoch + int64((l.Epoch+horizon+grace)/time.Second)
 }
 
-func (l Layout) logPK(set string, k logKey) string {
-	return "ledger#" + set + "#" + strconv.Itoa(k.bucket) + "#" + instant(k.epoch)
+// Keys hold the set's space: LiveSet, or what set.go makes of another set's name.
+
+func (l Layout) logPK(space string, k logKey) string {
+	return "ledger#" + space + "#" + strconv.Itoa(k.bucket) + "#" + instant(k.epoch)
 }
 
 // versionSK is a segment's sort key: as many digits as make text order number order for good.
@@ -84,12 +86,12 @@ type aggregateKey struct {
 
 func keyOf(d *meter.Delta) aggregateKey { return aggregateKey{d.Meter, d.Start, d.Group} }
 
-func (l Layout) aggregatePK(set string, k aggregateKey) string {
-	return l.partPK(set, k.meter, k.start, l.part(k.group))
+func (l Layout) aggregatePK(space string, k aggregateKey) string {
+	return l.partPK(space, k.meter, k.start, l.part(k.group))
 }
 
-func (l Layout) partPK(set string, m *meter.Meter, start int64, part int) string {
-	return "meter#" + set + "#" + m.ID() + "#" + instant(start) + "#" + fmt.Sprintf("%04d", part)
+func (l Layout) partPK(space string, m *meter.Meter, start int64, part int) string {
+	return "meter#" + space + "#" + m.ID() + "#" + instant(start) + "#" + fmt.Sprintf("%04d", part)
 }
 
 func (l Layout) part(group string) int {
@@ -99,7 +101,13 @@ func (l Layout) part(group string) int {
 
 func aggregateSK(group, shard string) string { return group + "#" + shard }
 
-func windowsPK(set string, m *meter.Meter) string { return "windows#" + set + "#" + m.ID() }
+func windowsPK(space string, m *meter.Meter) string { return "windows#" + space + "#" + m.ID() }
+
+// setsPK is the partition of the sets' entries, by name, and partitionsPK that of the partition keys that one of them has
+// written.
+const setsPK = "sets"
+
+func partitionsPK(space string) string { return "set#" + space }
 
 // instant writes a Unix time in UTC; within four-digit years text order is time order.
 func instant(s int64) string { return time.Unix(s, 0).UTC().Format(time.RFC3339) }

@@ -234,6 +234,7 @@ func TestKeys_OfDifferentThings_Differ(t *testing.T) {
 	}
 	for _, set := range []string{LiveSet, "live2", "liv"} {
 		once("windows of "+set, windowsPK(set, m))
+		once("partitions of "+set, partitionsPK(set))
 		for b := range 3 {
 			for _, at := range []time.Time{noon, noon.Add(time.Hour), noon.AddDate(-1000, 0, 0)} {
 				what := fmt.Sprint(set, b, at)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -74,10 +73,11 @@ type Ledger struct {
 	table string
 	opt   Options
 
-	mu     sync.Mutex
-	layout *Layout // nil until it is read
-	memory *memory
-	stats  Stats
+	mu       sync.Mutex
+	layout   *Layout // nil until it is read
+	memories memories
+	memory   *memory // of the set at hand
+	stats    Stats
 }
 
 // New makes a ledger over a table with the keys pk and sk (strings). It does no I/O: the layout is read, or written,
@@ -92,7 +92,7 @@ func New(db DB, table string, opt Options) *Ledger {
 	if opt.Log == nil {
 		opt.Log = slog.Default()
 	}
-	return &Ledger{db: db, table: table, opt: opt}
+	return &Ledger{db: db, table: table, opt: opt, memories: memories{}}
 }
 
 // Stats gives the totals.
@@ -104,15 +104,15 @@ func (l *Ledger) Stats() Stats {
 
 // Seen tells of each event whether it was counted before (meter.Copy), lies beyond the horizon (meter.Late), or neither
 // (meter.Unsettled). A copy beyond the horizon is still a copy while its log is there. Seen reads what has been appended
-// to the events' logs since it last looked: a query for each log, strongly consistent, in parallel. On an error nothing
-// is known of any.
+// to the events' logs since it last looked: a query for each log, strongly consistent, in parallel. A set that does not
+// exist begins here. On an error nothing is known of any.
 func (l *Ledger) Seen(ctx context.Context, set string, ids []cloudevent.Identity) ([]meter.Outcome, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.open(ctx, set); err != nil {
 		return nil, err
 	}
-	l.memory.trim(l.opt.Memory)
+	l.memories.trim(l.opt.Memory)
 	outcomes := make([]meter.Outcome, len(ids))
 	logs := make([]*log, len(ids))
 	horizon, now := l.horizon(set), l.opt.Now()
@@ -126,7 +126,7 @@ func (l *Ledger) Seen(ctx context.Context, set string, ids []cloudevent.Identity
 		}
 		logs[i] = l.memory.log(k)
 	}
-	if err := l.readTails(ctx, set, distinct(logs)); err != nil {
+	if err := l.readTails(ctx, distinct(logs)); err != nil {
 		return nil, err
 	}
 	for i, g := range logs {
@@ -160,7 +160,8 @@ func (l *Ledger) horizon(set string) time.Duration {
 	return l.layout.Horizon
 }
 
-// open makes ready for a set: the layout read, the memory of that set.
+// open makes ready for a set: the layout read, the set's entry (of any but the live one each time, for it may have been
+// dropped and begun anew), the memory of that set.
 func (l *Ledger) open(ctx context.Context, set string) error {
 	if l.layout == nil {
 		layout, err := l.openLayout(ctx)
@@ -169,10 +170,25 @@ func (l *Ledger) open(ctx context.Context, set string) error {
 		}
 		l.layout = &layout
 	}
-	if l.memory == nil || l.memory.set != set {
-		l.memory = newMemory(set)
+	space := LiveSet
+	if set != LiveSet {
+		e, err := l.openSet(ctx, set)
+		if err != nil {
+			return fmt.Errorf("open set %s in table %s: %w", set, l.table, err)
+		}
+		space = e.space()
 	}
+	l.memory = l.memories.of(set, space)
 	return nil
+}
+
+// reopen makes ready for a set that open was called for before, without asking again.
+func (l *Ledger) reopen(ctx context.Context, set string) error {
+	if m := l.memories[set]; m != nil {
+		l.memory = m
+		return nil
+	}
+	return l.open(ctx, set)
 }
 
 // openLayout reads the layout item, or writes it if there is none; of two that write at once one wins, and both read
@@ -210,16 +226,17 @@ func (l *Ledger) openLayout(ctx context.Context) (Layout, error) {
 }
 
 // readTails brings logs up to date.
-func (l *Ledger) readTails(ctx context.Context, set string, logs []*log) error {
+func (l *Ledger) readTails(ctx context.Context, logs []*log) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
 	pages := make([]int64, len(logs))
 	for i, lg := range logs {
 		g.Go(func() error {
 			var err error
-			pages[i], err = readTail(ctx, l.db, l.table, l.layout.logPK(set, lg.key), lg)
+			pk := l.layout.logPK(l.memory.space, lg.key)
+			pages[i], err = readTail(ctx, l.db, l.table, pk, lg)
 			if err != nil {
-				return fmt.Errorf("read log %s: %w", l.layout.logPK(set, lg.key), err)
+				return fmt.Errorf("read log %s: %w", pk, err)
 			}
 			return nil
 		})
@@ -229,92 +246,4 @@ func (l *Ledger) readTails(ctx context.Context, set string, logs []*log) error {
 		l.stats.Queries += n
 	}
 	return err
-}
-
-// memory is what a warm instance remembers of one set.
-type memory struct {
-	set        string
-	logs       map[logKey]*log
-	aggregates map[string]map[aggregateKey]*aggregate // by shard
-	windows    map[windowKey]bool                     // known to be in the index
-	tick       int64                                  // of use
-}
-
-type windowKey struct {
-	meter *meter.Meter
-	start int64
-}
-
-// log is what is known of one log: all fingerprints of its segments 1 to version.
-type log struct {
-	key     logKey
-	version uint64
-	ids     map[cloudevent.Fingerprint]struct{}
-	used    int64
-}
-
-func (g *log) holds(id cloudevent.Fingerprint) bool { _, ok := g.ids[id]; return ok }
-
-// aggregate is what was last known of one aggregate; version 0: there is no item.
-type aggregate struct {
-	key     aggregateKey
-	pk, sk  string
-	known   bool // false: to be read before it is written
-	value   meter.Aggregate
-	version int64
-}
-
-func newMemory(set string) *memory {
-	return &memory{set: set, logs: map[logKey]*log{}, aggregates: map[string]map[aggregateKey]*aggregate{}, windows: map[windowKey]bool{}}
-}
-
-func (m *memory) log(k logKey) *log {
-	g := m.logs[k]
-	if g == nil {
-		g = &log{key: k, ids: map[cloudevent.Fingerprint]struct{}{}}
-		m.logs[k] = g
-	}
-	g.used = m.tick
-	return g
-}
-
-// Bounds of what is remembered beside fingerprints: at about 400 bytes each.
-const (
-	maxAggregates = 100_000
-	maxWindows    = 100_000
-)
-
-// trim forgets the logs that were not used for longest, until at most max fingerprints remain, and aggregates when they
-// are too many. It runs before a batch. What the batch before has used stays even so: it will mostly be used again, and
-// an instance that forgot the one log it works on would read all of it for every batch.
-func (m *memory) trim(max int) {
-	m.tick++
-	total := 0
-	for _, g := range m.logs {
-		total += len(g.ids) + 1 // an empty log takes room too
-	}
-	if total > max {
-		logs := make([]*log, 0, len(m.logs))
-		for _, g := range m.logs {
-			logs = append(logs, g)
-		}
-		slices.SortFunc(logs, func(a, b *log) int { return int(a.used - b.used) })
-		for _, g := range logs {
-			if total <= max || g.used == m.tick-1 {
-				break
-			}
-			total -= len(g.ids) + 1
-			delete(m.logs, g.key)
-		}
-	}
-	kept := 0
-	for _, of := range m.aggregates {
-		kept += len(of)
-	}
-	if kept > maxAggregates {
-		clear(m.aggregates)
-	}
-	if len(m.windows) > maxWindows {
-		clear(m.windows)
-	}
 }

@@ -21,7 +21,8 @@ func (m *memory) size() (n int) {
 
 func TestTrim_KeepsTheBound_ForgetsTheLeastRecentlyUsedLogs(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := newMemory(LiveSet)
+		m, all := newMemory(LiveSet), memories{}
+		all[LiveSet] = m
 		bound := rapid.IntRange(1, 60).Draw(rt, "bound")
 		lastUse := map[logKey]int64{}
 		for range rapid.IntRange(1, 12).Draw(rt, "batches") {
@@ -33,7 +34,7 @@ func TestTrim_KeepsTheBound_ForgetsTheLeastRecentlyUsedLogs(t *testing.T) {
 					last += len(g.ids) + 1
 				}
 			}
-			m.trim(bound)
+			all.trim(bound)
 			if m.size() > max(bound, last) {
 				rt.Fatalf("%d fingerprints and logs are kept, at most %d or the last batch's %d", m.size(), bound, last)
 			}
@@ -63,19 +64,20 @@ func TestTrim_KeepsTheBound_ForgetsTheLeastRecentlyUsedLogs(t *testing.T) {
 
 func TestTrim_TooManyAggregatesOrWindows_StartsThemAnew(t *testing.T) {
 	mt := firstMeter(t)
-	m := newMemory(LiveSet)
+	m, all := newMemory(LiveSet), memories{}
+	all[LiveSet] = m
 	m.aggregates[shardA] = map[aggregateKey]*aggregate{}
 	for n := range int64(maxAggregates) {
 		m.aggregates[shardA][aggregateKey{start: n}] = nil
 		m.windows[windowKey{mt, n}] = true
 	}
-	m.trim(1)
+	all.trim(1)
 	if len(m.aggregates[shardA]) != maxAggregates || len(m.windows) != maxWindows {
 		t.Errorf("%d aggregates and %d windows are kept: they were within the bound", len(m.aggregates[shardA]), len(m.windows))
 	}
 	m.aggregates[shardB] = map[aggregateKey]*aggregate{{}: nil}
 	m.windows[windowKey{mt, -1}] = true
-	m.trim(1)
+	all.trim(1)
 	if len(m.aggregates) != 0 || len(m.windows) != 0 {
 		t.Errorf("aggregates of %d shards and %d windows are kept", len(m.aggregates), len(m.windows))
 	}
@@ -121,20 +123,47 @@ func TestMemory_OfAggregatesForgotten_IsReadAgain(t *testing.T) {
 	}
 }
 
-func TestMemory_AnotherSet_ForgetsTheFirst(t *testing.T) {
+// An instance that serves the stream and a replay by turns reads neither's logs anew.
+func TestMemory_TwoSetsByTurns_KeepsBothAndTheBoundOfBoth(t *testing.T) {
+	m, s := firstMeter(t), newStore()
+	l := ledgerAt(s, func(o *Options) { o.Memory = 20 })
+	es := effects(m, 0, 4, ownGroup)
+	for turn, want := range []string{"CCCC", "====", "===="} {
+		for _, set := range []string{LiveSet, "rebuilt"} {
+			before := l.Stats()
+			rs, err := hand(t.Context(), l, set, shardA, es)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantOutcomes(t, rs, want)
+			if after := l.Stats(); turn > 0 && (after.Gets != before.Gets || after.LostSegments != 0) {
+				t.Errorf("turn %d, set %s: %+v", turn, set, after)
+			}
+		}
+	}
+	if n := l.memories["rebuilt"].size() + l.memories[LiveSet].size(); n > 20 || l.memories[LiveSet].size() == 0 {
+		t.Errorf("%d fingerprints and logs are kept", n)
+	}
+	for n := range 6 { // more than the bound of both
+		mustHand(t, l, scattered(m, 20)[n:n+10])
+	}
+	if l.memories["rebuilt"].size() != 0 {
+		t.Error("the logs that were not used for longest are kept")
+	}
+}
+
+func TestMemory_ManySets_AreNotAllKept(t *testing.T) {
 	m, s := firstMeter(t), newStore()
 	l := ledgerAt(s)
-	es := effects(m, 0, 4, ownGroup)
-	wantOutcomes(t, mustHand(t, l, es), "CCCC")
-	replay, err := hand(t.Context(), l, "rebuilt", shardA, es)
-	if err != nil {
-		t.Fatal(err)
+	wantOutcomes(t, mustHand(t, l, effects(m, 0, 1, oneGroup)), "C")
+	for n := range 3 * maxMemories {
+		if _, err := hand(t.Context(), l, fmt.Sprint("set-", n), shardA, effects(m, 0, 1, oneGroup)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	wantOutcomes(t, replay, "CCCC")
-	if l.memory.set != "rebuilt" {
-		t.Errorf("the memory is of set %s", l.memory.set)
+	if len(l.memories) > maxMemories || l.memories[LiveSet] == nil {
+		t.Errorf("%d sets are remembered", len(l.memories))
 	}
-	wantOutcomes(t, mustHand(t, l, es), "====")
 }
 
 func TestSets_DoNotSeeEachOther(t *testing.T) {

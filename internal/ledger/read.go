@@ -164,14 +164,15 @@ func readLayoutItem(ctx context.Context, db Reader, table string) (*Layout, erro
 type Meters struct {
 	db     Reader
 	table  string
-	set    string
+	space  string // of the set
 	layout Layout
 }
 
 // ErrEmpty is of a table into which nothing was ever counted.
 var ErrEmpty = errors.New("the table has no layout item: nothing was ever counted into it")
 
-// OpenMeters makes ready to read a set of a table. ErrEmpty when nothing was ever counted.
+// OpenMeters makes ready to read a set of a table. ErrEmpty when nothing was ever counted, ErrNoSet when there is no such
+// set, and an error too while the set is being dropped.
 func OpenMeters(ctx context.Context, db Reader, table, set string) (*Meters, error) {
 	layout, err := readLayoutItem(ctx, db, table)
 	if err != nil {
@@ -180,7 +181,11 @@ func OpenMeters(ctx context.Context, db Reader, table, set string) (*Meters, err
 	if layout == nil {
 		return nil, ErrEmpty
 	}
-	return &Meters{db, table, set, *layout}, nil
+	space, err := spaceOf(ctx, db, table, set)
+	if err != nil {
+		return nil, err
+	}
+	return &Meters{db, table, space, *layout}, nil
 }
 
 // Row is what one group holds in one window, merged over all shards.
@@ -193,7 +198,7 @@ type Row struct {
 // Windows gives the starts of all windows in which the meter may hold something, oldest first.
 func (r *Meters) Windows(ctx context.Context, m *meter.Meter) ([]time.Time, error) {
 	var starts []time.Time
-	err := r.query(ctx, windowsPK(r.set, m), "", func(i item) error {
+	err := r.query(ctx, windowsPK(r.space, m), "", func(i item) error {
 		sk, err := textOf(i, attrSK)
 		if err != nil {
 			return err
@@ -215,7 +220,7 @@ func (r *Meters) Window(ctx context.Context, m *meter.Meter, start time.Time) ([
 	g.SetLimit(parallel)
 	for part := range byPart {
 		g.Go(func() (err error) {
-			byPart[part], err = r.groups(ctx, m, r.layout.partPK(r.set, m, start.Unix(), part), "")
+			byPart[part], err = r.groups(ctx, m, r.layout.partPK(r.space, m, start.Unix(), part), "")
 			return err
 		})
 	}
@@ -234,7 +239,7 @@ func (r *Meters) Window(ctx context.Context, m *meter.Meter, start time.Time) ([
 
 // Group gives one group in one window: a count of 0 when it holds nothing there.
 func (r *Meters) Group(ctx context.Context, m *meter.Meter, start time.Time, group string) (Row, error) {
-	pk := r.layout.partPK(r.set, m, start.Unix(), r.layout.part(group))
+	pk := r.layout.partPK(r.space, m, start.Unix(), r.layout.part(group))
 	groups, err := r.groups(ctx, m, pk, group+"#")
 	if err != nil {
 		return Row{}, fmt.Errorf("read meter %s, group %s: %w", m.Name, group, err)
@@ -274,16 +279,26 @@ var (
 )
 
 func (r *Meters) query(ctx context.Context, pk, prefix string, each func(item) error) error {
-	in := &dynamodb.QueryInput{
-		TableName: &r.table, ConsistentRead: consistent,
-		KeyConditionExpression: &partition, ExpressionAttributeValues: item{":pk": text(pk)},
-	}
+	in := inPartition(r.table, pk)
 	if prefix != "" {
 		in.KeyConditionExpression = &prefixOnly
 		in.ExpressionAttributeValues[":sk"] = text(prefix)
 	}
+	return eachItem(ctx, r.db, in, each)
+}
+
+// inPartition asks for the items of a partition, strongly consistent.
+func inPartition(table, pk string) *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{
+		TableName: &table, ConsistentRead: consistent,
+		KeyConditionExpression: &partition, ExpressionAttributeValues: item{":pk": text(pk)},
+	}
+}
+
+// eachItem gives all items that a query finds, page by page.
+func eachItem(ctx context.Context, db Reader, in *dynamodb.QueryInput, each func(item) error) error {
 	for {
-		out, err := r.db.Query(ctx, in)
+		out, err := db.Query(ctx, in)
 		if err != nil {
 			return err
 		}

@@ -94,9 +94,7 @@ type sabotage struct {
 // instance makes a process whose calls all go through pass.
 func (s *sabotage) instance(pass hook) *processor.Processor {
 	g := newGate(s.store)
-	for _, op := range []string{opTransact, opPut, opQuery, opGet} {
-		g.on[op] = pass
-	}
+	g.onAll(pass)
 	l := ledgerAt(g, func(o *Options) { o.Layout, o.Now = oneDay, s.store.now })
 	return processor.New(s.set, l, &failures{pass, s.queue}, processor.Settings{})
 }

@@ -76,6 +76,8 @@ func (s *store) holds(condition *string, values item, i item) bool {
 		return true
 	case *condition == absent:
 		return old == nil
+	case *condition == "id = :id":
+		return old != nil && stringOf(old[attrSetID]) == stringOf(values[":id"])
 	case *condition == unchanged:
 		seen, _ := values[":seen"].(*types.AttributeValueMemberN)
 		now, ok := old[attrVersion].(*types.AttributeValueMemberN)
@@ -92,6 +94,20 @@ func (s *store) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(
 	}
 	s.put(in.Item)
 	return &dynamodb.PutItemOutput{}, nil
+}
+
+func (s *store) DeleteItem(_ context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.holds(in.ConditionExpression, in.ExpressionAttributeValues, in.Key) {
+		return nil, &types.ConditionalCheckFailedException{}
+	}
+	pk, sk := stringOf(in.Key[attrPK]), stringOf(in.Key[attrSK])
+	if p := s.partitions[pk]; p != nil && p.items[sk] != nil {
+		delete(p.items, sk)
+		p.keys = slices.DeleteFunc(slices.Clone(p.keys), func(k string) bool { return k == sk })
+	}
+	return &dynamodb.DeleteItemOutput{}, nil
 }
 
 func (s *store) TransactWriteItems(_ context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {

@@ -55,6 +55,6 @@ func (p *Processor) tooMuch(w *work, u *userRecord) {
 		u.fail(TooLarge, errRecordSwell)
 		return
 	}
-	u.state = held
+	u.hold(errBatchFull)
 	w.unsettled(errBatchFull)
 }

@@ -154,7 +154,7 @@ func batchOf(keyed ...any) Batch {
 }
 
 // from is what a mapping hands over again.
-func (b Batch) from(n int) Batch { return Batch{b.Shard, b.Records[n:]} }
+func (b Batch) from(n int) Batch { b.Records = b.Records[n:]; return b }
 
 func zipped(b []byte) []byte {
 	var out bytes.Buffer

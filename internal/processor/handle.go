@@ -96,8 +96,12 @@ func (p *Processor) call(ctx context.Context, u *userRecord) error {
 	}
 }
 
-// outOfPatience counts one more failed attempt.
+// outOfPatience counts one more failed attempt. With a direct batch patience has no end: somebody waits for the outcome,
+// and has the record.
 func (p *Processor) outOfPatience(w *work, u *userRecord) bool {
+	if w.batch.Direct {
+		return false
+	}
 	id, now := w.id(u), p.settings.Now()
 	past := p.history.failed(id, now)
 	return past.attempts >= MinAttempts && now.Sub(past.first) >= p.settings.Patience
@@ -136,6 +140,15 @@ func (h history) failed(id recordID, now time.Time) past {
 	was.attempts++
 	h[id] = was
 	return was
+}
+
+// sent tells under which class a user record is in the failure queue already, as far as this instance knows; "": it is
+// not. To a direct batch that means nothing: it may well be what is in the queue that comes with it.
+func (p *Processor) sent(w *work, u *userRecord) Class {
+	if w.batch.Direct {
+		return ""
+	}
+	return p.history[w.id(u)].sent
 }
 
 // markSent notes that a failure is in the queue.

@@ -3,6 +3,7 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/cloudevent"
+	"github.com/millrace/millrace/internal/direct"
 	"github.com/millrace/millrace/internal/meter"
 	"github.com/millrace/millrace/internal/record"
 )
@@ -26,11 +28,19 @@ type Record struct {
 type Batch struct {
 	Shard   string
 	Records []Record
+	// Set is the one that the events count in; "": the one that the stream feeds.
+	Set string
+	// Direct is of a batch that a command hands over, and whose outcome somebody waits for. Nothing of it goes to the
+	// failure queue: the report has what became of each user record. Nothing is given up either, however often it has
+	// failed: what may pass stays unsettled. And it leaves no trace in what this instance remembers of the stream's own
+	// failures, nor is any of that held against it.
+	Direct bool
 }
 
 // Handler is the application's own function. It is called for each event that is not known to be counted, in the order
 // of its Kinesis key, before the meters count it; after a crash it may be called for the same event again, so what it
-// does outside must bear that. An error from Permanent sends the event to the failure queue; any other is transient: the
+// does outside must bear that. A redrive calls it too, and so does a replay, in whose set no event is known: there it is
+// called for all of history again. An error from Permanent sends the event to the failure queue; any other is transient: the
 // event and the later ones of its key are tried again. It must return when ctx ends, which is while there is still time
 // to handle other keys, and to commit what was handled. The text of its error is logged, and goes to the failure queue.
 type Handler func(ctx context.Context, e cloudevent.Event) error
@@ -119,10 +129,12 @@ type Report struct {
 	Nothing   int           // no meter and no handler wants them
 	Held      int           // unsettled user records
 	Failed    map[Class]int // nil when none
+	// Results has each user record of a direct batch, in order; nil of any other.
+	Results []direct.Result
 }
 
-// set is the one that the stream feeds.
-const set = "live"
+// liveSet is the set that the stream feeds.
+const liveSet = "live"
 
 // Process handles one batch. It stops taking up work when ctx ends, and answers then for what was done.
 func (p *Processor) Process(ctx context.Context, b Batch) Report {
@@ -135,6 +147,9 @@ func (p *Processor) Process(ctx context.Context, b Batch) Report {
 	} else {
 		p.evaluate(ctx, w)
 		p.commit(ctx, w)
+	}
+	if b.Direct {
+		return w.tell()
 	}
 	p.giveAway(ctx, w)
 	p.history.keep(w)
@@ -152,7 +167,7 @@ const (
 	counted
 	copied
 	nothing
-	failed // in the queue
+	failed // in the queue; of a direct batch: told
 )
 
 // userRecord is one event on its way through a batch.
@@ -163,7 +178,7 @@ type userRecord struct {
 	data   []byte // as it came
 	state  state
 	class  Class
-	reason error
+	reason error // of what fails or is held
 	event  cloudevent.Event
 }
 
@@ -179,6 +194,7 @@ type work struct {
 }
 
 func (w *work) reset(b Batch, n int) {
+	b.Set = cmp.Or(b.Set, liveSet)
 	clear(w.users) // let go of the last batch's memory
 	*w = work{batch: b, users: w.users[:0], ids: w.ids[:0], asked: w.asked[:0], effects: w.effects[:0], of: w.of[:0]}
 	if cap(w.users) < n {
@@ -190,12 +206,14 @@ func (u *userRecord) fail(class Class, reason error) {
 	u.state, u.class, u.reason = failing, class, reason
 }
 
+func (u *userRecord) hold(reason error) { u.state, u.reason = held, reason }
+
 // hold leaves everything that is open unsettled.
 func (w *work) hold(err error) {
 	w.unsettled(err)
 	for i := range w.users {
-		if s := &w.users[i].state; *s == open || *s == effect {
-			*s = held
+		if u := &w.users[i]; u.state == open || u.state == effect {
+			u.hold(err)
 		}
 	}
 }
@@ -217,7 +235,7 @@ func (p *Processor) seen(ctx context.Context, w *work) error {
 	if len(w.ids) == 0 {
 		return nil
 	}
-	outcomes, err := p.ledger.Seen(ctx, set, w.ids)
+	outcomes, err := p.ledger.Seen(ctx, w.batch.Set, w.ids)
 	if err != nil {
 		return fmt.Errorf("ask the ledger: %w", err)
 	}
@@ -244,10 +262,10 @@ func (p *Processor) evaluate(ctx context.Context, w *work) {
 		u := &w.users[i]
 		switch {
 		case u.state != open:
-		case p.history[w.id(u)].sent != "": // given up before, and no longer the handler's
-			u.state, u.class = failed, p.history[w.id(u)].sent
+		case p.sent(w, u) != "": // given up before, and no longer the handler's
+			u.state, u.class = failed, p.sent(w, u)
 		case keys[u.key]:
-			u.state = held
+			u.hold(errBehind)
 		default:
 			deltas, err := p.apply(ctx, w, u)
 			if u.state == held {
@@ -255,6 +273,7 @@ func (p *Processor) evaluate(ctx context.Context, w *work) {
 					keys = map[string]bool{}
 				}
 				keys[u.key] = true
+				u.reason = err
 				w.unsettled(err)
 			}
 			if u.state == effect {
@@ -264,6 +283,8 @@ func (p *Processor) evaluate(ctx context.Context, w *work) {
 		}
 	}
 }
+
+var errBehind = errors.New("an earlier record of its key is unsettled: it waits for that")
 
 // apply decides on one event: its state becomes effect (with what it adds), nothing, failing, or held (with the reason).
 // The meters come first, for they are pure: an event that they refuse never reaches the handler.
@@ -292,7 +313,7 @@ func (p *Processor) commit(ctx context.Context, w *work) {
 	if len(w.effects) == 0 {
 		return
 	}
-	results := p.ledger.Commit(ctx, set, w.batch.Shard, w.effects)
+	results := p.ledger.Commit(ctx, w.batch.Set, w.batch.Shard, w.effects)
 	for k, i := range w.of {
 		u, r := &w.users[i], results[k]
 		switch r.Outcome {
@@ -305,8 +326,8 @@ func (p *Processor) commit(ctx context.Context, w *work) {
 		case meter.Refused:
 			u.fail(Refused, fmt.Errorf("refused by the table: %w", r.Err))
 		default:
-			u.state = held
-			w.unsettled(fmt.Errorf("commit: %w", r.Err))
+			u.hold(fmt.Errorf("commit: %w", r.Err))
+			w.unsettled(u.reason)
 		}
 	}
 }
@@ -323,7 +344,7 @@ func (p *Processor) giveAway(ctx context.Context, w *work) {
 		u := &w.users[i]
 		switch {
 		case u.state != failing:
-		case p.history[w.id(u)].sent != "":
+		case p.sent(w, u) != "":
 			u.state = failed
 		default:
 			out = append(out, u)

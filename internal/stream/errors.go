@@ -24,15 +24,18 @@ var (
 )
 
 // isTransient tells errors of a whole request after which the same request may well be taken: what the SDK would
-// retry, and every answer that was lost. Anything else (no such stream, not allowed, no credentials) would fail again.
+// retry, every answer that was lost, and an iterator that its reader renews. Anything else (no such stream, not allowed,
+// no credentials) would fail again.
 func isTransient(err error) bool {
 	var unreadable *smithy.DeserializationError
 	var kms *types.KMSThrottlingException // the SDK's list does not have it
+	var expired *types.ExpiredIteratorException
 	return errors.Is(err, errAnswerLost) ||
 		errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.As(err, &unreadable) ||
 		errors.As(err, &kms) ||
+		errors.As(err, &expired) ||
 		retryable.IsErrorRetryable(err) == aws.TrueTernary
 }
 

@@ -10,14 +10,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"golang.org/x/time/rate"
 
 	"github.com/millrace/millrace/internal/cli"
 	"github.com/millrace/millrace/internal/cloudevent"
-	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/sample"
 	"github.com/millrace/millrace/internal/stream"
 )
@@ -27,7 +24,7 @@ func main() { cli.Main("produce", run) }
 type options struct {
 	stack     *cli.Stack
 	file      string // "-" is the input; "" the sample
-	stream    string
+	stream    *cli.Stream
 	limit     int
 	rate      float64
 	unordered bool
@@ -51,10 +48,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, _, stderr io.Write
 	if err != nil {
 		return err
 	}
-	if err := findStream(ctx, &o, cfg); err != nil {
+	name, err := o.stream.Find(ctx, cfg)
+	if err != nil {
 		return err
 	}
-	return o.put(ctx, kinesis.NewFromConfig(cfg), lines, total, stderr)
+	return o.put(ctx, kinesis.NewFromConfig(cfg), name, lines, total, stderr)
 }
 
 func parseFlags(args []string) (options, error) {
@@ -63,7 +61,7 @@ func parseFlags(args []string) (options, error) {
 	f.Arguments = "[FILE | -]"
 	o := options{stack: f.Stack()}
 	week := f.Bool("sample", false, "put the sample: 113,493 flights of the first week of 2001")
-	f.StringVar(&o.stream, "stream", "", "`NAME` of the stream, instead of the stack's")
+	o.stream = f.Stream(o.stack)
 	f.IntVar(&o.limit, "limit", 0, "put the first `N` events only")
 	f.Float64Var(&o.rate, "rate", 0, "put at most `N` events a second")
 	f.BoolVar(&o.unordered, "unordered", false, "do not keep the order of a key when a request fails in part: faster where keys are few")
@@ -163,11 +161,7 @@ func count(events lines, o options, stderr io.Writer) error {
 		bytes += int64(len(l.Data))
 		keys[l.Key] = true
 	}
-	to := "stack " + o.stack.Name
-	if o.stream != "" {
-		to = "stream " + o.stream
-	}
-	fmt.Fprintf(stderr, "would put %s (%s) under %s to %s\n", cli.Count(n, "event"), cli.Bytes(bytes), cli.Count(int64(len(keys)), "key"), to)
+	fmt.Fprintf(stderr, "would put %s (%s) under %s to %s\n", cli.Count(n, "event"), cli.Bytes(bytes), cli.Count(int64(len(keys)), "key"), o.stream)
 	return nil
 }
 
@@ -179,23 +173,11 @@ func (o options) refusal(l cloudevent.Line, reason string) error {
 	return fmt.Errorf("%s:%d: cannot be put: %s", o.source(), l.Number, reason)
 }
 
-func findStream(ctx context.Context, o *options, cfg aws.Config) error {
-	if o.stream != "" {
-		return nil
-	}
-	outputs, err := o.stack.Outputs(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	o.stream, err = outputs.Get(config.OutputStream)
-	return err
-}
-
 // put puts the events. Whatever ends it, it tells how many are in the stream.
-func (o options) put(ctx context.Context, api stream.PutRecordsAPI, events lines, total int, stderr io.Writer) error {
+func (o options) put(ctx context.Context, api stream.PutRecordsAPI, name string, events lines, total int, stderr io.Writer) error {
 	began := time.Now()
 	progress := cli.NewProgress(stderr, "read", "event", int64(total))
-	p := stream.NewProducer(api, o.stream, stream.Options{Unordered: o.unordered})
+	p := stream.NewProducer(api, name, stream.Options{Unordered: o.unordered})
 	defer p.Close()
 	limiter := rate.NewLimiter(rate.Inf, 1)
 	if o.rate > 0 {
@@ -212,14 +194,14 @@ func (o options) put(ctx context.Context, api stream.PutRecordsAPI, events lines
 			err = errors.Join(err, last)
 		}
 	}
-	err = explain(o.stream, err)
+	err = cli.ExplainStream(name, err)
 	progress.End()
 	s := p.Stats()
 	are := "are"
 	if s.Acknowledged == 1 {
 		are = "is"
 	}
-	fmt.Fprintf(stderr, "%s %s in stream %s (%s in %s, %s, %s sent again)\n", cli.Count(s.Acknowledged, "event"), are, o.stream,
+	fmt.Fprintf(stderr, "%s %s in stream %s (%s in %s, %s, %s sent again)\n", cli.Count(s.Acknowledged, "event"), are, name,
 		cli.Bytes(s.Bytes), cli.Duration(time.Since(began)), cli.Count(s.Requests, "request"), cli.Thousands(s.Retried))
 	return err
 }
@@ -245,13 +227,4 @@ func (o options) send(ctx context.Context, p *stream.Producer, limiter *rate.Lim
 		progress.Add(1)
 	}
 	return nil
-}
-
-// explain adds what to do.
-func explain(name string, err error) error {
-	var missing *types.ResourceNotFoundException
-	if errors.As(err, &missing) {
-		return fmt.Errorf("there is no stream %s: -stream or -stack names another one: %w", name, err)
-	}
-	return err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/cli"
+	"github.com/millrace/millrace/internal/ledger"
 )
 
 func main() { cli.Main("query", run) }
@@ -21,6 +22,7 @@ type options struct {
 	format     *cli.Format
 	meter      string
 	metersFile string
+	set        string
 	top        int
 	from, to   time.Time
 	each       bool
@@ -49,12 +51,20 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 		return err
 	}
 	if len(rows) == 0 {
-		fmt.Fprintf(stderr, "meter %s holds nothing of what was asked for\n", m.Name)
+		fmt.Fprintf(stderr, "meter %s holds nothing of what was asked for%s\n", m.Name, in(o.set))
 	}
 	if o.each {
 		return eachWindow(m, limit(rows, o.top)).Write(stdout, *o.format)
 	}
 	return inTotal(m, limit(total(m, rows, starts, by), o.top), *o.format).Write(stdout, *o.format)
+}
+
+// in words a set that is not the usual one.
+func in(set string) string {
+	if set == ledger.LiveSet {
+		return ""
+	}
+	return " in set " + set
 }
 
 func parseFlags(args []string) (options, error) {
@@ -69,6 +79,7 @@ func parseFlags(args []string) (options, error) {
 	})
 	f.StringVar(&o.sort, "sort", "count", "largest first by `COLUMN`: count, or a measure, for its sum")
 	f.StringVar(&o.metersFile, "meters", "", "`FILE` that declares the meters, else functions/processor/meters.json of this repository")
+	f.StringVar(&o.set, "set", ledger.LiveSet, "read this `SET` of the table: what the stream has counted, or one that a replay has built")
 	moment := func(to *time.Time) func(string) error {
 		return func(s string) (err error) {
 			for _, layout := range []string{time.RFC3339, time.DateOnly} {
@@ -89,6 +100,9 @@ func parseFlags(args []string) (options, error) {
 	}
 	if o.top < 0 {
 		return o, f.Usagef("-top cannot be negative")
+	}
+	if err := ledger.CheckSet(o.set); err != nil {
+		return o, f.Usagef("-set: %w", err)
 	}
 	if o.each && o.sort != "count" {
 		return o, f.Usagef("-sort and -each: windows are in the order of time")

@@ -69,12 +69,17 @@ func start(t *testing.T) world {
 // count counts sales, each "ID TIME SHOP CLUB AMOUNT", as records of one shard.
 func (w world) count(t *testing.T, shard string, sales ...string) {
 	t.Helper()
+	w.countIn(t, ledger.LiveSet, shard, sales...)
+}
+
+func (w world) countIn(t *testing.T, in, shard string, sales ...string) {
+	t.Helper()
 	set, err := meter.Parse("meters.json", []byte(meters))
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := ledger.New(dynamodb.NewFromConfig(w.Config()), w.table, ledger.Options{Layout: ledger.Layout{Bits: 1, Epoch: 15 * time.Minute}})
-	b := processor.Batch{Shard: shard}
+	b := processor.Batch{Shard: shard, Set: in}
 	for i, s := range sales {
 		f := strings.Fields(s)
 		b.Records = append(b.Records, processor.Record{SequenceNumber: fmt.Sprint(i + 1), PartitionKey: "k", Arrival: time.Now(), Data: fmt.Appendf(nil,
@@ -164,6 +169,33 @@ func TestQuery_Rows_AreWhatWasAskedFor(t *testing.T) {
 	}
 }
 
+func TestQuery_Set_IsReadInsteadOfTheLiveOne(t *testing.T) {
+	w := sold(t)
+	w.countIn(t, "march-again", "shardId-000000000000", "1 01T05:00:00 zrh true 10.5")
+	for set, want := range map[string]string{"march-again": "1", ledger.LiveSet: "5"} {
+		if diff := cmp.Diff([][]string{{want}}, w.rows(t, "all", "-set", set)); diff != "" {
+			t.Errorf("%s: %s", set, diff)
+		}
+	}
+	code, stdout, stderr := w.query(t, "sales", "-set", "march-again", "-from", "2002-01-01", "-json")
+	if code != cli.ExitDone || stdout != "[\n]\n" || !strings.Contains(stderr, "asked for in set march-again") {
+		t.Errorf("exit %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+func TestQuery_NoSuchSet_NamesThoseThereAre(t *testing.T) {
+	w := sold(t)
+	w.countIn(t, "march-again", "shardId-000000000000", "1 01T05:00:00 zrh true 10.5")
+	code, stdout, stderr := w.query(t, "sales", "-set", "april")
+	if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "set april in table "+w.table+": there is no such set: it has live, march-again") {
+		t.Errorf("exit %d, %q, %q", code, stdout, stderr)
+	}
+	code, _, stderr = start(t).query(t, "sales", "-set", "april")
+	if code != cli.ExitFailed || !strings.Contains(stderr, "nothing was ever counted") {
+		t.Errorf("a table that is empty: exit %d, %q", code, stderr)
+	}
+}
+
 func TestQuery_Group_FindsEveryGroupThatReadsSo(t *testing.T) {
 	w := start(t)
 	w.count(t, "shardId-000000000000", `1 01T05:00:00 a,b "true" 1`, `2 01T06:00:00 a,b true 2`, `3 01T07:00:00 5'10" 1.50 3`, `4 02T00:00:00 x "" 4`)
@@ -238,6 +270,7 @@ func TestQuery_WrongUsage_SaysWhatIsThere(t *testing.T) {
 		{"sales -top -1", "cannot be negative", cli.ExitUsage},
 		{"sales -from yesterday", "want a time as in 2001-01-31", cli.ExitUsage},
 		{"sales -each -sort amount", "order of time", cli.ExitUsage},
+		{"sales -set No#Name", `-set: set "No#Name": want 1 to 32 lower case letters`, cli.ExitUsage},
 		{"sales -bogus", "-bogus", cli.ExitUsage},
 		{"nosuch", "declares sales, all, idle", cli.ExitFailed},
 		{"sales -sort shop", "meter sales has count, amount", cli.ExitFailed},

@@ -85,8 +85,8 @@ func read(ctx context.Context, o options, m *meter.Meter) ([]ledger.Row, []time.
 	if err != nil {
 		return nil, nil, err
 	}
-	meters, err := ledger.OpenMeters(ctx, dynamodb.NewFromConfig(cfg), table, ledger.LiveSet)
-	if errors.Is(err, ledger.ErrEmpty) {
+	meters, err := ledger.OpenMeters(ctx, dynamodb.NewFromConfig(cfg), table, o.set)
+	if errors.Is(err, ledger.ErrEmpty) && o.set == ledger.LiveSet {
 		return nil, nil, nil
 	}
 	if err != nil {

@@ -158,6 +158,19 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 		in.fail("FunctionName", "%q: a template's functions have no versions or aliases here", ref)
 	}
 	c.RoleARN = p.roles[m.Function]
+	mappingSettings(in, &c)
+	if _, ok := p.roles[m.Function]; !ok {
+		in.fail("FunctionName", "there is no function %s in this template", m.Function)
+	}
+	if err := c.Validate(); err != nil {
+		p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
+	}
+	m.Config = c
+	return m, map[string]string{"": m.UUID, "Id": m.UUID, "EventSourceMappingArn": p.arn("lambda", "event-source-mapping:"+m.UUID)}
+}
+
+// mappingSettings reads what has a default, and the position. Whether AWS would take it, Validate says.
+func mappingSettings(in *properties, c *esm.Config) {
 	c.StartingPosition = esm.PositionType(in.required("StartingPosition"))
 	if seconds := in.integer("StartingPositionTimestamp", 0); seconds != 0 {
 		c.StartingPositionTimestamp = time.Unix(int64(seconds), 0)
@@ -178,12 +191,4 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	}
 	c.Metrics = slices.Clone(in.object("MetricsConfig").texts("Metrics"))
 	c.TumblingWindowInSeconds = in.integer("TumblingWindowInSeconds", 0)
-	if _, ok := p.roles[m.Function]; !ok {
-		in.fail("FunctionName", "there is no function %s in this template", m.Function)
-	}
-	if err := c.Validate(); err != nil {
-		p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
-	}
-	m.Config = c
-	return m, map[string]string{"": m.UUID, "Id": m.UUID, "EventSourceMappingArn": p.arn("lambda", "event-source-mapping:"+m.UUID)}
 }

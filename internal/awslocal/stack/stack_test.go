@@ -67,6 +67,7 @@ Resources:
       BisectBatchOnFunctionError: true
       DestinationConfig: {OnFailure: {Destination: !GetAtt FailureQueue.Arn}}
       EventSourceArn: {"Fn::GetAtt": [Stream, Arn]}
+      FilterCriteria: {Filters: [{Pattern: '{"data":{"a":[1]}}'}]}
       FunctionName: !GetAtt Processor.Arn
       FunctionResponseTypes: [ReportBatchItemFailures]
       MaximumBatchingWindowInSeconds: 1
@@ -128,8 +129,8 @@ func TestCreate_AllKinds_InTheOrderOfTheirReferences(t *testing.T) {
 	mapping.BatchSize, mapping.MaximumBatchingWindowInSeconds = 1000, 1
 	mapping.MaximumRecordAgeInSeconds, mapping.MaximumRetryAttempts = 3600, 60
 	mapping.BisectBatchOnFunctionError, mapping.FunctionResponseTypes = true, []string{"ReportBatchItemFailures"}
-	mapping.Metrics = []string{"EventCount"}
 	mapping.OnFailure = "arn:aws:sqs:us-east-1:000000000000:S-FailureQueue"
+	mapping.Metrics, mapping.Filters = []string{esm.EventCount}, []string{`{"data":{"a":[1]}}`}
 	const urls = "http://127.0.0.1:4566/000000000000/"
 	want := []any{
 		Queue{Name: "dead", Attributes: map[string]string{}, URL: urls + "dead"},
@@ -323,6 +324,7 @@ func TestCreate_WrongTemplates_AreNamedByPlace(t *testing.T) {
 		"T.KeySchema: has no HASH key":                                                  "Resources: {T: {Type: 'AWS::DynamoDB::Table'}}",
 		"T.AttributeDefinitions: does not have the key a":                               "Resources: {T: {Type: 'AWS::DynamoDB::Table', Properties: {KeySchema: [{AttributeName: a, KeyType: HASH}]}}}",
 		"S.StreamModeDetails.StreamMode: \"FAST\": want PROVISIONED or ON_DEMAND":       "Resources: {S: {Type: 'AWS::Kinesis::Stream', Properties: {StreamModeDetails: {StreamMode: FAST}}}}",
+		"M: InvalidParameterValueException: Invalid filter pattern definition.":         "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, FilterCriteria: {Filters: [{Pattern: 'x'}]}}}}",
 	} {
 		s, got, err := create(t, text, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -1,5 +1,5 @@
 // Package wire speaks AWS's JSON protocols (1.0 and 1.1) over HTTP for the emulated services: it routes a request by
-// its X-Amz-Target, acts out faults, and writes answers and errors as the SDKs expect them.
+// its X-Amz-Target, acts out faults, and writes answers, events and errors as the SDKs expect them.
 package wire
 
 import (
