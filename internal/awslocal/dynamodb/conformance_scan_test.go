@@ -122,9 +122,10 @@ var scanChecks = []check{
 			"The provided starting key is invalid: The provided key element does not match the schema":                                          {ExclusiveStartKey: item{"pk": str("a")}},
 			"ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName":                                                        {Select: "ALL_PROJECTED_ATTRIBUTES"},
 			"ExpressionAttributeValues can only be specified when using expressions: FilterExpression is null":                                  {ExpressionAttributeValues: item{":a": num("1")}},
-			"Invalid FilterExpression: Syntax error; ":                                                                                          {FilterExpression: aws.String("a =")},
-			"Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: pk":                               {FilterExpression: aws.String("attribute_exists(pk.a)")},
-			"Invalid ProjectionExpression: Two document paths overlap with each other":                                                          {ProjectionExpression: aws.String("a, a")},
+
+			"Invalid FilterExpression: Syntax error; ":                                                            {FilterExpression: aws.String("a =")},
+			"Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: pk": {FilterExpression: aws.String("attribute_exists(pk.a)")},
+			"Invalid ProjectionExpression: Two document paths overlap with each other":                            {ProjectionExpression: aws.String("a, a")},
 		} {
 			in.TableName = &k.ranged
 			_, err := k.Scan(k.ctx, in)
