@@ -1,9 +1,14 @@
 package esm
 
 import (
+	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // again makes a new mapping that goes on where the world's has stood.
@@ -131,4 +136,105 @@ func TestRun_Again_RepeatsNothing(t *testing.T) {
 		w.await(5)
 		w.wantCalls("r1 r2", "r3 r4", "r3 r4", "r5")
 	})
+}
+
+// survivor holds what is true across restarts: records may come again, but a key's records are never passed over.
+type survivor struct {
+	mu     sync.Mutex
+	put    map[string][]string // names by key
+	done   map[string]int      // so many of a key's records are settled
+	broken string
+}
+
+func (m *survivor) sees(names []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ahead := map[string]int{}
+	for _, name := range names {
+		key := name[:1]
+		if slices.Index(m.put[key], name) > m.done[key]+ahead[key] {
+			m.broken = fmt.Sprintf("%s comes before what precedes it", name)
+		}
+		ahead[key]++
+	}
+}
+
+func (m *survivor) settled(s Settled) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range s.Records {
+		key := string(r.Data[:1])
+		switch i := slices.Index(m.put[key], string(r.Data)); {
+		case i > m.done[key]:
+			m.broken = fmt.Sprintf("%s is settled before what precedes it", r.Data)
+		case i == m.done[key]:
+			m.done[key]++
+		}
+	}
+}
+
+func (m *survivor) left() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	left := 0
+	for key, names := range m.put {
+		left += len(names) - m.done[key]
+	}
+	return left
+}
+
+// Whatever a mapping was doing when it was killed, one that goes on from its checkpoints loses nothing.
+func TestCheckpoints_KilledAtAnyMoment_NothingIsLost(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := drawScenario(rt)
+		kills := rapid.SliceOfN(rapid.IntRange(1, 3000), 1, 6).Draw(rt, "milliseconds between kills")
+		if broken := s.survive(t, kills); broken != "" {
+			rt.Fatal(broken)
+		}
+	})
+}
+
+func (s scenario) survive(t *testing.T, kills []int) (broken string) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		m := &survivor{put: map[string][]string{}, done: map[string]int{}}
+		chances := newModel(w, s.seed)
+		w.cfg, w.opt.Settled = s.cfg, m.settled
+		w.fn.script = func(n int, c call) reply {
+			m.sees(c.names)
+			chance := chances.chance(c.names[0], len(c.names), n)
+			if r := (reply{takes: time.Duration(chance%400) * time.Millisecond}); chance/1000%3 > 0 {
+				return r
+			}
+			return crash
+		}
+		for i, keys := range s.puts {
+			s.reshard(w.stream, i)
+			var names []string
+			for j, key := range keys {
+				names = append(names, fmt.Sprintf("%s:%d.%d", key, i, j))
+				m.put[key] = append(m.put[key], names[j])
+			}
+			if len(names) > 1 {
+				w.stream.putData(s.shardOf(i, keys[0]), "aggregate", keys[0], aggregate(names...))
+			} else {
+				w.stream.put(s.shardOf(i, keys[0]), names...)
+			}
+		}
+		w.start()
+		for _, ms := range kills {
+			w.pass(time.Duration(ms) * time.Millisecond)
+			w.again()
+		}
+		for range 30 {
+			if w.pass(24 * time.Hour); m.left() == 0 {
+				break
+			}
+		}
+		if broken = m.broken; broken == "" && m.left() > 0 {
+			broken = fmt.Sprintf("%d records are lost", m.left())
+		}
+	})
+	return broken
 }

@@ -31,7 +31,8 @@ type shard struct {
 
 	mu         sync.Mutex
 	lanes      []*lane
-	order      []string // sequence numbers from the oldest unsettled record to the last one dealt, each once
+	order      []string // sequence numbers from the oldest unsettled record to the last one dealt, each at most once
+	compactAt  int      // its length at which it is compacted
 	start      Position // where reading began
 	checkpoint string   // all up to and including this is settled; "" is nothing yet
 	more       bool     // the reader is about to read on
@@ -173,6 +174,7 @@ func (s *shard) hand(d deal, more, end bool) {
 	}
 	s.more, s.ended = more, end
 	s.advance()
+	s.compact()
 	s.mu.Unlock()
 	s.wakeLanes()
 	s.tell(out, FilteredOut)
@@ -286,6 +288,28 @@ func (s *shard) advance() {
 	}
 }
 
+// compact takes out of order what the checkpoint will never be: one record that is not settled, while what follows it is
+// filtered or goes by other lanes, must not keep the numbers of the whole stream. What stays is unsettled, or directly
+// before that, or the last. It is seldom done, and then halves the list at least or lets it double until the next time.
+func (s *shard) compact() {
+	if len(s.order) < max(s.compactAt, aheadRecords) {
+		return
+	}
+	unsettled := make(map[string]bool)
+	for _, l := range s.lanes {
+		for i := range l.queue {
+			unsettled[l.queue[i].SequenceNumber] = true
+		}
+	}
+	var kept []string
+	for i, number := range s.order {
+		if i+1 == len(s.order) || unsettled[number] || unsettled[s.order[i+1]] {
+			kept = append(kept, number)
+		}
+	}
+	s.order, s.compactAt = kept, 2*len(kept)
+}
+
 // lowest is the sequence number of the oldest record in the queues, "" when they are empty.
 func (s *shard) lowest() string {
 	low := ""
@@ -314,7 +338,10 @@ func (s *shard) status() ShardStatus {
 	defer s.mu.Unlock()
 	st := ShardStatus{
 		ID: s.ID, Checkpoint: s.checkpoint, Next: s.start,
-		Unsettled: len(s.order), Done: s.done, IteratorAge: s.age,
+		Done: s.done, IteratorAge: s.age,
+	}
+	for _, l := range s.lanes {
+		st.Unsettled += len(l.queue)
 	}
 	switch {
 	case s.checkpoint != "":

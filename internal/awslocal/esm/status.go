@@ -51,7 +51,7 @@ type ShardStatus struct {
 	Checkpoint string // all up to and including this sequence number is settled; "" is nothing yet
 	// Next is where a new mapping goes on: after the checkpoint, or where this one began.
 	Next        Position
-	Unsettled   int           // records from there to the last one read
+	Unsettled   int           // records that were read and are not settled
 	Done        bool          // the shard is closed and settled to its end
 	IteratorAge time.Duration // of the last record of the latest invocation, when it was sent
 }
