@@ -1,5 +1,5 @@
-// Package awslocal is AWS on one loopback port, as far as this application needs it: Kinesis, DynamoDB, SQS, Lambda with
-// its event source mappings, and CloudFormation's templates and outputs. It speaks AWS's wire protocols, keeps all state
+// Package awslocal is AWS on one loopback port, as far as this application needs it: Kinesis, DynamoDB, SQS, SNS, S3,
+// Lambda with its event source mappings, and CloudFormation's templates and outputs. It speaks AWS's wire protocols, keeps all state
 // in memory, checks no credentials, and can be told to fail. What it does not have it answers with NotImplemented, by
 // name.
 //
@@ -27,6 +27,8 @@ import (
 	"github.com/millrace/millrace/internal/awslocal/fault"
 	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
+	"github.com/millrace/millrace/internal/awslocal/s3"
+	"github.com/millrace/millrace/internal/awslocal/sns"
 	"github.com/millrace/millrace/internal/awslocal/sqs"
 	"github.com/millrace/millrace/internal/awslocal/stack"
 	"github.com/millrace/millrace/internal/awslocal/wire"
@@ -64,6 +66,8 @@ type Endpoint struct {
 	Kinesis  *kinesis.Service
 	DynamoDB *dynamodb.Service
 	SQS      *sqs.Service
+	SNS      *sns.Service
+	S3       *s3.Service
 	Lambda   *lambda.Service
 	Mappings *esm.Directory // event source mappings
 	Stacks   *stack.Directory
@@ -113,12 +117,14 @@ func (e *Endpoint) serve(l net.Listener) {
 	e.Kinesis = kinesis.New(kinesis.Options{Region: Region, Account: Account, Enforce: e.opt.Enforce})
 	e.DynamoDB = dynamodb.New(dynamodb.Options{Region: Region, Account: Account})
 	e.SQS = sqs.New(sqs.Options{Region: Region, Account: Account, BaseURL: e.url})
+	e.SNS = sns.New(sns.Options{Region: Region, Account: Account, BaseURL: e.url, Deliver: e.SQS.Send, Log: e.opt.Log})
+	e.S3 = s3.New()
 	e.Lambda = lambda.New(lambda.Options{
 		Region: Region, Account: Account, Endpoint: e.url, Faults: e.Faults, Log: e.opt.Log,
-		Stdout: e.opt.Stdout, Stderr: e.opt.Stderr,
+		Stdout: e.opt.Stdout, Stderr: e.opt.Stderr, Objects: e.S3.Get,
 	})
 	e.Mappings = esm.NewDirectory(esm.DirectoryOptions{
-		Region: Region, Account: Account, World: outside{e.Kinesis, e.Lambda, destination{e.SQS}}, Mapping: e.opt.Mapping,
+		Region: Region, Account: Account, World: outside{e.Kinesis, e.Lambda, destination{e.SQS, e.SNS, e.S3}}, Mapping: e.opt.Mapping,
 	})
 	e.wire = wire.NewServer(e.Faults, e.Lambda.Kill, e.Kinesis.Wire(), e.DynamoDB.Wire(), e.SQS.Wire())
 	e.routes = e.control()

@@ -2,11 +2,15 @@ package awslocal
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/awslocal/esm"
 	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
+	"github.com/millrace/millrace/internal/awslocal/s3"
+	"github.com/millrace/millrace/internal/awslocal/sns"
 	"github.com/millrace/millrace/internal/awslocal/sqs"
 )
 
@@ -107,7 +111,31 @@ func (i invoker) Invoke(ctx context.Context, in esm.Invocation) (esm.Answer, err
 }
 
 // destination takes failure documents to the service that their ARN names.
-type destination struct{ sqs *sqs.Service }
+type destination struct {
+	sqs *sqs.Service
+	sns *sns.Service
+	s3  *s3.Service
+}
 
-// Send delivers one document.
-func (d destination) Send(arn, _, body string) error { return d.sqs.Send(arn, body) }
+// Send delivers one document. Only S3 has use for the key.
+func (d destination) Send(arn, key, body string) error {
+	switch service := serviceOfARN(arn); service {
+	case "sqs":
+		return d.sqs.Send(arn, body)
+	case "sns":
+		return d.sns.Publish(arn, body)
+	case "s3":
+		return d.s3.Put(arn, key, []byte(body), "application/json")
+	default:
+		return fmt.Errorf("destination %s: the local endpoint sends to sqs, sns and s3, not to %q", arn, service)
+	}
+}
+
+// serviceOfARN gives the third part of an ARN, "" of what is none.
+func serviceOfARN(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return parts[2]
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/internal/awslocal/dynamodb"
 	"github.com/millrace/millrace/internal/awslocal/kinesis"
+	"github.com/millrace/millrace/internal/awslocal/sns"
 	"github.com/millrace/millrace/internal/awslocal/sqs"
 	"github.com/millrace/millrace/internal/awslocal/wire"
 )
@@ -52,6 +53,7 @@ func TestDoc_Operations_AreThoseOfTheCode(t *testing.T) {
 	} {
 		sameOperations(t, svc.Name, row(t, page, svc.Name), slices.Concat(slices.Collect(maps.Keys(svc.Operations)), slices.Collect(maps.Keys(svc.Streams))))
 	}
+	sameOperations(t, "SNS", row(t, page, "SNS"), sns.Operations())
 	e := Start(t, Options{})
 	sameOperations(t, "Lambda", row(t, page, "Lambda"), append(e.Lambda.Operations(), e.Mappings.Operations()...))
 }

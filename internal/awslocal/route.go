@@ -5,42 +5,49 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/millrace/millrace/internal/awslocal/fault"
+	"github.com/millrace/millrace/internal/awslocal/sns"
 	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
 // maxControl bounds a request of the control API: fault.MaxRules rules of 256 bytes.
 const maxControl = 256 << 10
 
-// route hands a request to its service, which its header or path tells: X-Amz-Target of the JSON protocols,
-// Lambda's path, the form of the Query protocol.
+// route hands a request to its service.
 func (e *Endpoint) route(w http.ResponseWriter, r *http.Request) {
 	if !e.enter() {
 		panic(http.ErrAbortHandler)
 	}
 	defer e.requests.Done()
-	switch {
-	case strings.HasPrefix(r.URL.Path, "/_millrace/"):
+	switch doorOf(r) {
+	case doorControl:
 		e.routes.ServeHTTP(w, r)
-	case r.Header.Get("X-Amz-Target") != "":
+	case doorJSON:
 		e.wire.ServeHTTP(w, r)
-	case lambdaPath.MatchString(r.URL.Path):
+	case doorLambda:
 		e.serveLambda(w, r)
-	case r.Method == http.MethodPost && isForm(r):
-		e.Stacks.ServeHTTP(w, r)
+	case doorQuery:
+		e.query(w, r)
+	case doorS3:
+		e.S3.ServeHTTP(w, r)
 	default:
 		wire.NotImplemented(w, r.Method+" "+r.URL.Path)
 	}
 }
 
-// lambdaPath is how Lambda's paths begin: each with the date of its operation.
-var lambdaPath = regexp.MustCompile(`^/20\d\d-\d\d-\d\d/`)
+// query hands a request of the Query protocol to its service, which the version tells that it names.
+func (e *Endpoint) query(w http.ResponseWriter, r *http.Request) {
+	if form, err := wire.Form(w, r); err == nil && form.Get("Version") == sns.Version {
+		e.SNS.ServeHTTP(w, r)
+		return
+	}
+	e.Stacks.ServeHTTP(w, r)
+}
 
 // serveLambda hands a request to the functions or to the mappings. Some clients write a slash behind a collection.
 func (e *Endpoint) serveLambda(w http.ResponseWriter, r *http.Request) {

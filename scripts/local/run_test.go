@@ -247,6 +247,13 @@ func TestRun_WrongUsage_DoesNothing(t *testing.T) {
 		{"-port x", "-port"},
 		{"-listen 1.2.3.4:80", "without a port"},
 		{"-listen nohost", "want an IP address"},
+		{"-template t.yaml -events e.jsonl", "-events is for the sample run"},
+		{"-template t.yaml -duplicates 0.1", "-duplicates is for the sample run"},
+		{"-chaos 1 -template t.yaml", "-chaos is for the sample run"},
+		{"-template t.yaml -json", "-json is for the sample run"},
+		{"-template t.yaml -parameter a", "want NAME=VALUE"},
+		{"-template t.yaml -parameter a=b -parameter a=c", "is there twice"},
+		{"-parameter a=b", "want -template with it"},
 	} {
 		code, stdout, stderr := local(t.Context(), strings.Fields(c.args)...)
 		if code != cli.ExitUsage || stdout != "" || !strings.Contains(stderr, c.want) || !strings.Contains(stderr, "go run ./scripts/local -h") {

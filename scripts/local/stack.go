@@ -215,8 +215,7 @@ var chaos = []fault.Rule{
 // serve keeps the stack up until ctx ends.
 func (s *localStack) serve(ctx context.Context, stderr io.Writer) {
 	s.logs.showAll()
-	fmt.Fprintf(stderr, "\nThe stack stays up until Ctrl-C. For the aws CLI, any SDK and the commands beside this one:\n\n"+
-		"  export AWS_ENDPOINT_URL=%[1]s AWS_REGION=%[2]s AWS_DEFAULT_REGION=%[2]s AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n\n", s.endpoint.URL(), awslocal.Region)
+	fmt.Fprint(stderr, environment(s.endpoint))
 	for _, name := range []string{config.OutputStream, config.OutputTable, config.OutputFailureQueue, config.OutputProcessor} {
 		fmt.Fprintf(stderr, "  %-16s %s\n", name, s.outputs[name])
 	}

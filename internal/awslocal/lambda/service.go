@@ -115,6 +115,30 @@ func (s *Service) Create(f Function) error {
 	return err
 }
 
+// CreateFromZip adds a function as Create does, with its code from a deployment package within AWS's limits. CodeDir is
+// not looked at.
+func (s *Service) CreateFromZip(f Function, zip []byte) error {
+	if len(zip) > MaxZip {
+		return fmt.Errorf("create function %s: %w", f.Name, errZipped)
+	}
+	c, err := s.upload(zip)
+	if err != nil {
+		return fmt.Errorf("create function %s: %w", f.Name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer c.use().drop() // if nobody else uses it
+	f.CodeDir = c.dir
+	if f, err = f.checked(); err == nil {
+		err = checkBootstrap(f.bootstrap())
+	}
+	if err != nil {
+		return fmt.Errorf("create function %s from a zip: %w", f.Name, err)
+	}
+	_, err = s.add(f, c)
+	return err
+}
+
 // add adds a checked function, with mu held.
 func (s *Service) add(f Function, c *code) (*function, error) {
 	if s.functions[f.Name] != nil {
