@@ -159,7 +159,7 @@ func listen(ctx context.Context, opt Options) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", opt.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("port of %s is taken, perhaps by another local endpoint: stop that one, or choose another port (0 is any free one): %w", opt.Addr, err)
+		return nil, fmt.Errorf("address %s is taken, perhaps by another local endpoint: stop that one, or choose another port (0 is any free one): %w", opt.Addr, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", opt.Addr, err)

@@ -31,7 +31,7 @@ func parseFlags(args []string) (options, error) {
 	f := cli.NewFlags("local", "Runs the whole stack on this machine, with nothing installed but Go: builds the functions, starts a local AWS endpoint,\n"+
 		"creates the stack of template.yaml, puts a week of flights through it and compares the meters with the truth.\n"+
 		"Everything is in memory, and ends with the command. It exits with 0 only when both are equal.", "-duplicates 0.05 -chaos 7")
-	f.StringVar(&o.events, "events", "", "put the events of `FILE` (JSON lines of CloudEvents) instead of the flights")
+	f.StringVar(&o.events, "events", "", "put the events of `FILE` (JSON lines of CloudEvents; - is the input) instead of the flights")
 	f.Float64Var(&o.duplicates, "duplicates", 0, "re-send this `SHARE` of the events, later and in other batches")
 	f.Float64Var(&o.corrupt, "corrupt", 0, "spoil this `SHARE` of the records: broken JSON, an attribute missing or of another type, not UTF-8")
 	f.Func("chaos", "with this `SEED` throttle calls, lose answers, fail puts in part, kill and time out the function", func(s string) error {
@@ -53,6 +53,9 @@ func parseFlags(args []string) (options, error) {
 	}
 	if err := o.checkTemplate(f); err != nil {
 		return o, err
+	}
+	if o.events == "" && f.Given("events") {
+		return o, f.Usagef("-events is empty: want a file, or - for the input")
 	}
 	if !(o.duplicates >= 0 && o.corrupt >= 0 && o.duplicates+o.corrupt <= 1) { // refuses NaN too
 		return o, f.Usagef("-duplicates %v and -corrupt %v: want shares from 0 to 1, together at most 1", o.duplicates, o.corrupt)

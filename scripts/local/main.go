@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/internal/cli"
@@ -12,7 +13,7 @@ import (
 
 func main() { cli.Main("local", run) }
 
-func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	opt, err := parseFlags(args)
 	if err != nil {
 		return err
@@ -29,7 +30,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
-	load, err := readLoad(opt, set)
+	load, err := readLoad(ctx, opt, set, stdin)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 		return err
 	}
 	if opt.json {
-		summary.writeDifferences(stderr)
+		writeFirst(stderr, slices.Concat(summary.differences, summary.reasons))
 	}
 	if opt.serve {
 		stack.serve(ctx, stderr)
