@@ -42,7 +42,7 @@ var rules = []rule{
 	{"internal/stream", nil, []string{service + "kinesis/...", "github.com/aws/aws-sdk-go-v2/aws/...", smithy}},
 	{"internal/handover", []string{"internal/direct", "internal/kpl"}, []string{service + "lambda/...", "github.com/aws/aws-sdk-go-v2/aws/...", smithy, jsonModule, "golang.org/x/time/rate"}},
 	{"internal/client", nil, []string{"github.com/aws/aws-sdk-go-v2/aws/...", "github.com/aws/aws-sdk-go-v2/credentials"}},
-	{"internal/cli", []string{"internal/client", "internal/config"}, []string{sdk, smithy, jsonModule, "github.com/jedib0t/go-pretty/v6/...", "github.com/schollz/progressbar/v3", "golang.org/x/term"}},
+	{"internal/cli", []string{"internal/client", "internal/config", "internal/stream"}, []string{sdk, smithy, jsonModule, "github.com/jedib0t/go-pretty/v6/...", "github.com/schollz/progressbar/v3", "golang.org/x/term"}},
 	// The endpoint reads nothing of ours but words, names, and how a client is made.
 	{"internal/awslocal/...", []string{"internal/awslocal/...", "internal/client", "internal/config", "internal/kpl"}, []string{sdk, jsonModule, "go.yaml.in/yaml/v3", sync, "github.com/johannesboyne/gofakes3/..."}},
 	// The transform function calls nobody: it has no client.
