@@ -72,7 +72,7 @@ func parseFlags(args []string, now time.Time) (options, error) {
 	from := f.String("from", "", "begin at `POSITION`, else at trim-horizon, or with -f at latest")
 	f.BoolVar(&o.follow, "f", false, "follow: wait for more, through resharding, until Ctrl-C")
 	f.Func("shard", "only the shard with this `ID`, or number; may be given more than once", func(s string) error {
-		id, err := shardID(s)
+		id, err := cli.ShardID(s)
 		o.shards = append(o.shards, id)
 		return err
 	})

@@ -476,7 +476,7 @@ func TestTail_NoSuchStreamOrShard_SaysSo(t *testing.T) {
 
 func TestTail_WrongUsage_ExitsWith2AndAHint(t *testing.T) {
 	for args, want := range map[string]string{
-		"-from yesterday":                     "want trim-horizon, latest, a time",
+		"-from yesterday":                     "want a time as in",
 		"-from latest":                        "-from latest without -f would print nothing",
 		"-from 2999-01-01":                    "the time is to come",
 		"-from at:12":                         "is a place in one shard: name it by -shard",
@@ -493,14 +493,6 @@ func TestTail_WrongUsage_ExitsWith2AndAHint(t *testing.T) {
 		code := cli.Execute(t.Context(), "tail", run, strings.Fields(args), nil, io.Discard, &words)
 		if code != cli.ExitUsage || !strings.Contains(words.String(), want) || strings.Count(words.String(), "\n") != 2 {
 			t.Errorf("%s: exit %d\n%s", args, code, words.String())
-		}
-	}
-}
-
-func TestShortShard_IsItsNumber(t *testing.T) {
-	for id, want := range map[string]string{shard0: "0", "shardId-000000000120": "120", "shardId-": "shardId-", "other": "other"} {
-		if got := shortShard(id); got != want {
-			t.Errorf("%s: %s", id, got)
 		}
 	}
 }
