@@ -266,7 +266,7 @@ func TestFold_Copies_CountAsOneFailure_InOrder(t *testing.T) {
 	got := Fold(messages)
 	var summary []string
 	for _, f := range got {
-		summary = append(summary, fmt.Sprintf("%s x%d", f.Class(), f.Copies))
+		summary = append(summary, fmt.Sprintf("%s x%d", f.Class(), len(f.MessageIDs)))
 	}
 	if s := strings.Join(summary, ", "); s != "RecordAgeExceeded x1, invalid x2, invalid x1, invalid x3" {
 		t.Error(s)
