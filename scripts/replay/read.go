@@ -78,7 +78,7 @@ func (r *reading) run(ctx context.Context) error {
 	case errors.Is(err, errReached):
 		err = nil
 	case err == nil && r.span.through != "":
-		r.miss(r.span.shards[0], fmt.Sprintf("record %s, with which it ends: it is not in the shard, or did not arrive before %s", r.span.through, seconds(r.span.until)))
+		r.missEnd(r.span.shards[0])
 	case errors.Is(err, stream.ErrNotOfShard):
 		err = fmt.Errorf("%w\nit may be another shard's (-shard), or of a stream that had this name before: -from trim-horizon is the oldest", err)
 	}
@@ -99,14 +99,21 @@ func (r *reading) open(shard string, from stream.Position) stream.Pages {
 
 // take hands a page on.
 func (r *reading) take(shard string, p stream.Page) error {
-	records, reached := r.span.end(r.begin(shard, p.Records))
-	if err := r.each(shard, records, p.End); err != nil {
+	records, reached, found := r.span.end(p.Records)
+	if err := r.each(shard, r.begin(shard, records), p.End); err != nil {
 		return err
+	}
+	if reached && !found {
+		r.missEnd(shard)
 	}
 	if reached {
 		return errReached
 	}
 	return nil
+}
+
+func (r *reading) missEnd(shard string) {
+	r.miss(shard, fmt.Sprintf("record %s, with which it ends: it is not in the shard, or did not arrive before %s", r.span.through, seconds(r.span.until)))
 }
 
 // begin compares the first record of a shard with the one that a flag names.

@@ -129,20 +129,20 @@ func (s *span) known(shard string) (number string, behind bool) {
 	return s.first, strings.HasPrefix(s.text, "after:")
 }
 
-// end leaves out what is behind the last record that is asked for, and tells whether that was reached.
-func (s *span) end(records []types.Record) (_ []types.Record, reached bool) {
+// end leaves out what is behind the last record that is asked for, and tells whether that was reached, and found.
+func (s *span) end(records []types.Record) (_ []types.Record, reached, found bool) {
 	if s.through == "" {
-		return records, false
+		return records, false, false
 	}
 	for i := range records {
 		switch c := stream.CompareSequence(aws.ToString(records[i].SequenceNumber), s.through); {
 		case c == 0:
-			return records[:i+1], true
+			return records[:i+1], true, true
 		case c > 0:
-			return records[:i], true
+			return records[:i], true, false
 		}
 	}
-	return records, false
+	return records, false, false
 }
 
 // trimmed words the part of the range that is older than what the stream keeps, "" when there is none. How many records
