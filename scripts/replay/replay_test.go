@@ -2,10 +2,6 @@ package main
 
 import (
 	"context"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -90,14 +86,12 @@ func TestReplay_BrokenOff_GoesOnWhereItSays(t *testing.T) {
 	w.split(t, shard0)
 	w.flights(t, 500, 2700)
 	ctx, cancel := context.WithCancel(t.Context())
-	calls := 0
-	w.onLine = func(line []byte) {
-		if strings.Contains(string(line), "direct call") {
-			if calls++; calls == 3 {
-				cancel()
-			}
+	w.calls(t, func(n int, _ []byte) bool {
+		if n == 3 {
+			cancel()
 		}
-	}
+		return true
+	})
 	code, stdout, stderr := w.replay(ctx, "-from", "1h", "-into", "recount")
 	m := goOn.FindStringSubmatch(stderr)
 	if code != cli.ExitFailed || m == nil || !strings.HasSuffix(stderr, "replay: interrupted\n") || !strings.Contains(stdout, "counted") {
@@ -106,7 +100,6 @@ func TestReplay_BrokenOff_GoesOnWhereItSays(t *testing.T) {
 	if !strings.Contains(m[1], "-into=recount -from 20") || !strings.Contains(m[1], " -after 0:") {
 		t.Errorf("go on with %s", m[1])
 	}
-	w.onLine = nil
 	code, stdout, stderr = w.replay(t.Context(), strings.Fields(m[1])...)
 	read := regexp.MustCompile(`replayed ([\d,]+) records`).FindStringSubmatch(stderr)
 	if code != cli.ExitDone || read == nil || read[1] >= "3,000" {
@@ -133,18 +126,16 @@ func TestReplay_AcrossSplitAndMerge_HandsParentsOverBeforeChildren(t *testing.T)
 		t.Fatal(err)
 	}
 	w.flights(t, 100, 50)
-	var order []string
-	w.onLine = func(line []byte) {
-		if m := regexp.MustCompile(`"shard":"shardId-0*(\d+)"`).FindStringSubmatch("0" + string(line)); m != nil {
-			order = append(order, m[1])
-		}
-	}
+	order := ""
+	w.calls(t, func(_ int, payload []byte) bool {
+		order += regexp.MustCompile(`"shardId-0{0,11}(\d+):`).FindStringSubmatch(string(payload))[1]
+		return true
+	})
 	if r := w.expect(t, "-from 1h", "exit 0: 150 records, 150 counted, 0 copies, 0 nothing"); r.Shards != 4 {
 		t.Errorf("%d shards", r.Shards)
 	}
-	w.onLine = nil
-	if got := strings.Join(order, ""); got != "0123" && got != "0213" {
-		t.Errorf("shards were handed over as %v", order)
+	if order != "0123" && order != "0213" {
+		t.Errorf("shards were handed over as %s", order)
 	}
 	w.expect(t, "-from 1h -shard 2", "exit 0: "+count(w.put["shardId-000000000002"])+" records, 0 counted, "+count(w.put["shardId-000000000002"])+" copies, 0 nothing")
 }
@@ -287,12 +278,12 @@ func TestDrop_CutShort_SaysToRunItAgain_AndNobodyCountsIntoTheRest(t *testing.T)
 func TestReplay_ProcessorThatKeepsFailing_StopsAndTellsWhatWasDone(t *testing.T) {
 	w := start(t, conditions{})
 	w.flights(t, 0, 1500)
-	w.onLine = func(line []byte) { // the table is away from the second call on
-		if strings.Contains(string(line), "direct call") {
+	w.calls(t, func(n int, _ []byte) bool {
+		if n == 2 { // the table is away from now on
 			_ = w.Faults.Add(fault.Rule{Operation: "DynamoDB.TransactWriteItems", Kind: fault.Error, Probability: 1}, fault.Rule{Operation: "DynamoDB.Query", Kind: fault.Error, Probability: 1})
-			w.onLine = nil
 		}
-	}
+		return true
+	})
 	code, stdout, stderr := w.replay(t.Context(), "-from", "1h", "-patience", "50ms")
 	if code != cli.ExitFailed || !regexp.MustCompile(`(?m)^counted +1,000 `).MatchString(stdout) || !strings.Contains(stderr, "settles nothing") || !goOn.MatchString(stderr) {
 		t.Fatalf("exit %d\n%s\n%s", code, stdout, stderr)
@@ -308,23 +299,9 @@ func TestReplay_ProcessorThatKeepsFailing_StopsAndTellsWhatWasDone(t *testing.T)
 func TestReplay_FunctionThatMayNotBeCalled_IsNamed(t *testing.T) {
 	w := start(t, conditions{})
 	w.flights(t, 0, 5)
-	to, err := url.Parse(w.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	behind := httputil.NewSingleHostReverseProxy(to)
-	front := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
-		if !strings.HasSuffix(in.URL.Path, "/invocations") {
-			behind.ServeHTTP(out, in)
-			return
-		}
-		out.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
-		out.WriteHeader(http.StatusForbidden)
-		_, _ = out.Write([]byte(`{"Message":"User: me is not authorized to perform: lambda:InvokeFunction"}`))
-	}))
-	defer front.Close()
+	w.calls(t, func(int, []byte) bool { return false })
 	for _, args := range [][]string{{"-dry-run"}, nil} {
-		code, stdout, stderr := execute(t.Context(), append([]string{"-endpoint", front.URL, "-from", "1h"}, args...)...)
+		code, stdout, stderr := w.replay(t.Context(), append([]string{"-from", "1h"}, args...)...)
 		if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "invoke function Millrace-Processor: ") || !strings.Contains(stderr, "not authorized to perform: lambda:InvokeFunction") {
 			t.Errorf("%v: exit %d\n%s\n%s", args, code, stdout, stderr)
 		}

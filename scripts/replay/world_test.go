@@ -8,6 +8,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,10 +132,10 @@ func buildBoth(dir string) error {
 // world is an endpoint with the stack, and the compiled processor in it.
 type world struct {
 	*awslocal.Endpoint
+	url           string // that the command is told
 	api           *kinesis.Client
 	stream, table string
 	settled       chan int            // records that the mapping has settled, run by run
-	onLine        func([]byte)        // of the function's log; nil: nobody listens
 	put           map[string]int      // records by shard
 	numbers       map[string][]string // their sequence numbers
 }
@@ -152,11 +157,6 @@ func start(t *testing.T, g conditions) *world {
 	w.Endpoint = awslocal.Start(t, awslocal.Options{
 		Faults:  fault.New(1, g.faults...),
 		Mapping: esm.Options{Settled: func(s esm.Settled) { w.settled <- len(s.Records) }},
-		Stderr: func(_ string, line []byte) {
-			if w.onLine != nil {
-				w.onLine(line)
-			}
-		},
 	})
 	if g.template == "" {
 		g.template = template
@@ -173,6 +173,7 @@ func start(t *testing.T, g conditions) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.url = w.URL()
 	w.api, w.stream, w.table = kinesis.NewFromConfig(w.Config()), s.Outputs[config.OutputStream], s.Outputs[config.OutputTable]
 	return w
 }
@@ -262,9 +263,36 @@ func read(t *testing.T, path string) []byte {
 	return text
 }
 
+// calls has each call of the function, the first being 1, pass by here before it is made: from false on it is refused.
+func (w *world) calls(t *testing.T, each func(n int, payload []byte) bool) {
+	t.Helper()
+	to, err := url.Parse(w.Endpoint.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind, n := httputil.NewSingleHostReverseProxy(to), 0
+	behind.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {} // who has gone
+	front := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+		if strings.HasSuffix(in.URL.Path, "/invocations") { // one at a time
+			n++
+			payload, _ := io.ReadAll(in.Body)
+			in.Body = io.NopCloser(bytes.NewReader(payload))
+			if !each(n, payload) {
+				out.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
+				out.WriteHeader(http.StatusForbidden)
+				_, _ = io.WriteString(out, `{"Message":"User: me is not authorized to perform: lambda:InvokeFunction"}`)
+				return
+			}
+		}
+		behind.ServeHTTP(out, in)
+	}))
+	t.Cleanup(front.Close)
+	w.url = front.URL
+}
+
 // replay runs the command against the endpoint.
 func (w *world) replay(ctx context.Context, args ...string) (code int, stdout, stderr string) {
-	return execute(ctx, append([]string{"-endpoint", w.URL()}, args...)...)
+	return execute(ctx, append([]string{"-endpoint", w.url}, args...)...)
 }
 
 func execute(ctx context.Context, args ...string) (code int, stdout, stderr string) {
