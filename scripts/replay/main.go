@@ -61,7 +61,7 @@ func parseFlags(args []string, now time.Time) (options, error) {
 	o := options{stack: f.Stack()}
 	o.stream = f.Stream(o.stack)
 	from := f.String("from", "", "begin at `POSITION`")
-	to := f.String("to", "", "end before `TIME`, else now; or with through:SEQUENCE")
+	to := f.String("to", "", "end before `TIME`, or with through:SEQUENCE, else now")
 	shards := f.Shards()
 	f.Func("after", "of the shard of `SHARD:SEQUENCE` only what follows that record; may be given more than once", o.span.addAfter)
 	f.StringVar(&o.set, "into", "", "count into the set `NAME`, which begins when it is not there")
