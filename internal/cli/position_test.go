@@ -27,11 +27,25 @@ func TestParsePosition_EachKind(t *testing.T) {
 		}
 	}
 	for s, want := range map[string]string{
-		"yesterday": "want a time as in 2001-01-31T23:00:00Z or 2001-01-31, or a while ago as in 15m, or trim-horizon", "2999-01-01": "the time is to come", "--15m": "the time is to come",
+		"yesterday": "want trim-horizon, latest, a time", "2999-01-01": "the time is to come", "--15m": "the time is to come",
 		"at:": "want the decimal sequence number", "after:x": "want the decimal sequence number",
 	} {
 		if _, err := ParsePosition(s, now); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", s, err)
+		}
+	}
+}
+
+func TestParseTime_NoTime_SaysWhatIs(t *testing.T) {
+	if _, err := ParseTime("at:17", now); err == nil || !strings.HasPrefix(err.Error(), "want a time as in ") {
+		t.Error(err)
+	}
+}
+
+func TestShortShard_IsItsNumber(t *testing.T) {
+	for id, want := range map[string]string{"shardId-000000000000": "0", "shardId-000000000120": "120", "shardId-": "shardId-", "other": "other"} {
+		if got := ShortShard(id); got != want {
+			t.Errorf("%s: %s", id, got)
 		}
 	}
 }

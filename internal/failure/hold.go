@@ -120,13 +120,6 @@ func (h *Hold) receipts() []string {
 	return slices.Collect(maps.Values(h.handles))
 }
 
-// Len is how many messages it holds.
-func (h *Hold) Len() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.handles)
-}
-
 // Delete deletes held messages by their ids; those that are not held are passed over. After an error any of them may be
 // deleted or not, and all are held still: call it again, or let them be seen again.
 func (h *Hold) Delete(ctx context.Context, ids ...string) error {
@@ -214,10 +207,11 @@ func (h *Hold) Release(ctx context.Context) error {
 	return errors.Join(h.Show(ctx, ids...), lapse)
 }
 
-// Elsewhere tells about how many messages of the queue somebody else is holding.
-func (h *Hold) Elsewhere(ctx context.Context) (int, error) {
+// InFlight tells about how many messages of the queue at a URL are hidden: because somebody holds them, or did until a
+// short while ago.
+func InFlight(ctx context.Context, api HoldAPI, url string) (int, error) {
 	const name = types.QueueAttributeNameApproximateNumberOfMessagesNotVisible
-	out, err := h.api.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &h.url, AttributeNames: []types.QueueAttributeName{name}})
+	out, err := api.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []types.QueueAttributeName{name}})
 	if err != nil {
 		return 0, fmt.Errorf("ask the failure queue for its length: %w", err)
 	}
@@ -225,5 +219,5 @@ func (h *Hold) Elsewhere(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ask the failure queue for its length: %w", err)
 	}
-	return max(0, n-h.Len()), nil
+	return n, nil
 }

@@ -111,7 +111,7 @@ func hide(ctx context.Context, api API, url string, handles []string, visibility
 type Failure struct {
 	Message              // the latest that was sent, of those with a payload if there are any
 	Sent       time.Time // when the first was; zero when it is not known
-	MessageIDs []string  // of all that tell of it
+	MessageIDs []string  // of all that tell of it; the first is that of the message above
 }
 
 // Fold brings the copies of one failure together and sorts the failures as Compare does. Messages that could not be
@@ -137,6 +137,8 @@ func Fold(messages []Received) []Failure {
 		}
 		if has, had := m.Message.hasPayload(), f.hasPayload(); has && !had || has == had && m.Sent.After(latest[i]) {
 			f.Message, latest[i] = m.Message, m.Sent
+			n := len(f.MessageIDs) - 1
+			f.MessageIDs[0], f.MessageIDs[n] = f.MessageIDs[n], f.MessageIDs[0]
 		}
 	}
 	slices.SortFunc(out, func(a, b Failure) int {

@@ -34,7 +34,7 @@ func (s *span) addAfter(text string) error {
 	if !ok {
 		return errors.New("want SHARD:SEQUENCE")
 	}
-	shard, err := cli.ShardID(name)
+	shard, err := cli.ParseShard(name)
 	if err != nil {
 		return err
 	}

@@ -476,7 +476,7 @@ func TestTail_NoSuchStreamOrShard_SaysSo(t *testing.T) {
 
 func TestTail_WrongUsage_ExitsWith2AndAHint(t *testing.T) {
 	for args, want := range map[string]string{
-		"-from yesterday":                     "want a time as in",
+		"-from yesterday":                     "want trim-horizon, latest, a time",
 		"-from latest":                        "-from latest without -f would print nothing",
 		"-from 2999-01-01":                    "the time is to come",
 		"-from at:12":                         "is a place in one shard: name it by -shard",
