@@ -21,7 +21,7 @@ func TestReplay_WrongUsage_ExitsWith2AndAHint(t *testing.T) {
 	for args, want := range map[string]string{
 		"":                                   "want -from: where to begin",
 		"-to 1h":                             "want -from",
-		"-from yesterday":                    "want a time as in",
+		"-from yesterday":                    "want trim-horizon, latest, a time as in",
 		"-from latest":                       "there is nothing behind it yet",
 		"-from 2999-01-01":                   "the time is to come",
 		"-from 1h -to 2999-01-01":            "the time is to come",
