@@ -145,7 +145,7 @@ func (r *report) sentence() error {
 		parts = append(parts, cli.Thousands(r.Unsettled.Count)+" unsettled")
 	}
 	if len(r.Trimmed) > 0 {
-		parts = append(parts, "some may be trimmed")
+		parts = append(parts, "some is trimmed, or may be")
 	}
 	switch {
 	case r.err != nil:
