@@ -59,7 +59,7 @@ func announce(ctx context.Context, o options, cfg aws.Config, stderr io.Writer) 
 	_, err = ledger.OpenMeters(ctx, dynamodb.NewFromConfig(cfg), table, o.set)
 	switch {
 	case err == nil:
-		fmt.Fprintf(stderr, "set %s is there already: what it has counted is a copy\n", o.set)
+		fmt.Fprintf(stderr, "set %s is there already: what it has counted is a copy (-drop removes it)\n", o.set)
 	case errors.Is(err, ledger.ErrNoSet), errors.Is(err, ledger.ErrEmpty):
 		fmt.Fprintf(stderr, "set %s begins\n", o.set)
 		err = nil
