@@ -54,7 +54,8 @@ const help = "Counts a part of the stream's history again: hands its records to 
 	"-from and -to take a time (2001-01-31T23:00:00Z, 2001-01-31) or a while ago (15m). -from also takes trim-horizon (the oldest\n" +
 	"record), and with one -shard at:SEQUENCE or after:SEQUENCE; -to then takes through:SEQUENCE.\n\n" +
 	"Without -into it counts into " + ledger.LiveSet + ", where events beyond the horizon are late. A set of another name is built beside it, with a\n" +
-	"memory of its own and no horizon, by the meters that the function has now; `query -set NAME` reads it."
+	"memory of its own and no horizon, by the meters that the function has now; `query -set NAME` reads it. Your handler, if there is\n" +
+	"one, is called for each event that the set has not counted."
 
 func parseFlags(args []string, now time.Time) (options, error) {
 	f := cli.NewFlags("replay", help, "-from 3h -into recount")
