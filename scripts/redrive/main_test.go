@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -21,7 +22,6 @@ import (
 
 	"github.com/millrace/millrace/internal/awslocal"
 	"github.com/millrace/millrace/internal/awslocal/esm"
-	"github.com/millrace/millrace/internal/awslocal/fault"
 	"github.com/millrace/millrace/internal/awslocal/stack"
 	"github.com/millrace/millrace/internal/cli"
 	"github.com/millrace/millrace/internal/config"
@@ -100,20 +100,25 @@ type world struct {
 	changed chan struct{}
 }
 
-// start starts a world. Tests that have one do not run in parallel: the handler is told by TMPDIR.
-func start(t *testing.T, rules ...fault.Rule) *world {
+// start starts a world, with some settings of the mapping other than the template's. Tests that have one do not run in
+// parallel: the handler is told by TMPDIR.
+func start(t *testing.T, mapping map[string]string) *world {
 	t.Helper()
 	w := &world{dir: t.TempDir(), changed: make(chan struct{}, 1)}
 	t.Setenv("TMPDIR", w.dir)
-	w.Endpoint = awslocal.Start(t, awslocal.Options{Faults: fault.New(1, rules...), Mapping: esm.Options{Settled: w.note, MaxRest: 5 * time.Millisecond}})
+	w.Endpoint = awslocal.Start(t, awslocal.Options{Mapping: esm.Options{Settled: w.note, MaxRest: 5 * time.Millisecond}})
 	file := filepath.Join(root, "template.yaml")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Few attempts, so that batches reach the queue as ranges, and soon.
-	text = bytes.ReplaceAll(text, []byte("MaximumRetryAttempts: 60"), []byte("MaximumRetryAttempts: 8"))
-	text = bytes.ReplaceAll(text, []byte("MaximumBatchingWindowInSeconds: 1"), []byte("MaximumBatchingWindowInSeconds: 0"))
+	for name, value := range mapping {
+		changed := regexp.MustCompile(name+": .*").ReplaceAll(text, []byte(name+": "+value))
+		if bytes.Equal(changed, text) {
+			t.Fatalf("the template does not set %s to anything but %s", name, value)
+		}
+		text = changed
+	}
 	template, err := stack.Parse(file, text)
 	if err != nil {
 		t.Fatal(err)
@@ -183,6 +188,12 @@ func (w *world) touch(t *testing.T, name string) {
 	}
 }
 
+// Settings of the mapping: soon and few attempts, and for inRanges no search for the record that is to blame.
+var (
+	soon     = map[string]string{"MaximumBatchingWindowInSeconds": "0", "MaximumRetryAttempts": "8"}
+	inRanges = map[string]string{"MaximumBatchingWindowInSeconds": "0", "MaximumRetryAttempts": "1", "BisectBatchOnFunctionError": "false"}
+)
+
 // sale is an event of the test: the n-th of its key.
 type sale struct {
 	key   string
@@ -233,10 +244,14 @@ func (w *world) done(t *testing.T, into any, args ...string) (stderr string) {
 	return stderr
 }
 
+func (w *world) queue() *failure.Queue {
+	return failure.NewQueue(sqs.NewFromConfig(w.Config()), w.outputs[config.OutputFailureQueue])
+}
+
 // failures gives what the queue holds.
 func (w *world) failures(t *testing.T) []failure.Failure {
 	t.Helper()
-	received, err := failure.NewQueue(sqs.NewFromConfig(w.Config()), w.outputs[config.OutputFailureQueue]).List(t.Context())
+	received, err := w.queue().List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,8 +260,8 @@ func (w *world) failures(t *testing.T) []failure.Failure {
 
 // holding is what a meter holds of one key.
 type holding struct {
-	count int64
-	sum   string // of distance
+	Count int64
+	Sum   string // of distance
 }
 
 // totals reads the meter departures.

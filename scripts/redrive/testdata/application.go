@@ -4,6 +4,8 @@
 //	transient  not while the bank is closed, and then in three of ten calls
 //	poison     the process ends, until it is repaired
 //
+// With a file down in TMPDIR the process ends at any event.
+//
 // The bank is open when there is a file open in TMPDIR, the poison is repaired by a file repaired. What is handled is
 // noted in TMPDIR: in closed.log while the bank is closed, then in open.log.
 package main
@@ -28,6 +30,9 @@ var handle processor.Handler = func(_ context.Context, e cloudevent.Event) error
 	}
 	if err := json.Unmarshal(e.Data, &d); err != nil {
 		return processor.Permanent(err)
+	}
+	if there("down") {
+		os.Exit(4)
 	}
 	log := "closed.log"
 	if there("open") {
