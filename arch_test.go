@@ -58,7 +58,7 @@ var rules = []rule{
 	},
 	{"infra", []string{"internal/config"}, []string{"github.com/aws/aws-cdk-go/...", "github.com/aws/constructs-go/...", "github.com/aws/jsii-runtime-go/...", "github.com/cdklabs/cdk-nag-go/...", "go.yaml.in/yaml/v3", jsonModule}},
 	{"scripts/local", []string{"internal/..."}, []string{sdk, jsonModule}},
-	{"scripts/...", []string{"internal/cli", "internal/cloudevent", "internal/config", "internal/direct", "internal/handover", "internal/ledger", "internal/meter", "internal/sample", "internal/stream", "internal/failure", "internal/kpl", "internal/record"}, []string{sdk, jsonModule, sync, "golang.org/x/time/rate"}},
+	{"scripts/...", []string{"internal/cli", "internal/cloudevent", "internal/config", "internal/direct", "internal/handover", "internal/ledger", "internal/meter", "internal/sample", "internal/stream", "internal/failure", "internal/kpl", "internal/record"}, []string{sdk, smithy, jsonModule, sync, "golang.org/x/time/rate"}},
 }
 
 func fits(pattern, path string) bool {

@@ -3,9 +3,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"io"
+	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go"
 
 	"github.com/millrace/millrace/internal/cli"
 	"github.com/millrace/millrace/internal/handover"
@@ -37,6 +43,11 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
+	return explain(o.act(ctx, cfg, stdout, stderr))
+}
+
+// act does the one thing that was asked for.
+func (o options) act(ctx context.Context, cfg aws.Config, stdout, stderr io.Writer) error {
 	switch {
 	case o.list:
 		return listSets(ctx, o, cfg, stdout)
@@ -46,6 +57,16 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 		return survey(ctx, o, cfg, stdout, stderr)
 	}
 	return replay(ctx, o, cfg, stdout, stderr)
+}
+
+// explain adds what is needed to an error that says that something is not allowed.
+func explain(err error) error {
+	var api smithy.APIError
+	if !errors.As(err, &api) || !strings.Contains(api.ErrorCode(), "AccessDenied") {
+		return err
+	}
+	return fmt.Errorf("%w\na replay needs cloudformation:DescribeStacks, kinesis:DescribeStreamSummary, kinesis:ListShards, kinesis:GetShardIterator, kinesis:GetRecords and lambda:InvokeFunction; "+
+		"-into and -sets dynamodb:Query and dynamodb:BatchGetItem, -drop dynamodb:PutItem and dynamodb:DeleteItem beside; all of them kms:Decrypt with the stack's key", err)
 }
 
 const help = "Counts a part of the stream's history again: hands its records to the processor function by direct calls, each shard after\n" +

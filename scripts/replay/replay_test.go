@@ -302,7 +302,7 @@ func TestReplay_FunctionThatMayNotBeCalled_IsNamed(t *testing.T) {
 	w.calls(t, func(int, []byte) bool { return false })
 	for _, args := range [][]string{{"-dry-run"}, nil} {
 		code, stdout, stderr := w.replay(t.Context(), append([]string{"-from", "1h"}, args...)...)
-		if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "invoke function Millrace-Processor: ") || !strings.Contains(stderr, "not authorized to perform: lambda:InvokeFunction") {
+		if code != cli.ExitFailed || stdout != "" || !strings.Contains(stderr, "invoke function Millrace-Processor: ") || !strings.Contains(stderr, "not authorized to perform: lambda:InvokeFunction\na replay needs ") {
 			t.Errorf("%v: exit %d\n%s\n%s", args, code, stdout, stderr)
 		}
 	}
