@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -108,6 +110,29 @@ func TestReplay_BrokenOff_GoesOnWhereItSays(t *testing.T) {
 	w.expect(t, "-from 1h", "exit 0: 3200 records, 3200 counted, 0 copies, 0 nothing")
 	w.equal(t, ledger.LiveSet, "recount")
 	w.expect(t, "-from 1h -into recount", "exit 0: 3200 records, 0 counted, 3200 copies, 0 nothing")
+}
+
+func TestReplay_Killed_IsRunAgainAndCountsTheRest(t *testing.T) {
+	w := start(t, conditions{})
+	w.flights(t, 0, 3200)
+	w.expect(t, "-from 1h", "exit 0: 3200 records, 3200 counted, 0 copies, 0 nothing")
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	w.calls(t, func(n int, _ []byte) bool {
+		if n == 2 {
+			_ = cmd.Process.Kill() // the function has the call all the same
+		}
+		return true
+	})
+	cmd.Args = append(cmd.Args, "-endpoint", w.url, "-from", "1h", "-into", "recount")
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	if text, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.Exited() {
+		t.Fatalf("it was not killed: %v\n%s", err, text)
+	}
+	got, r := w.outcome(t, "-from 1h -into recount")
+	if r.Copies < 1000 || r.Copies > 2000 || r.Counted != 3200-r.Copies || !r.Complete {
+		t.Error(got)
+	}
+	w.equal(t, ledger.LiveSet, "recount")
 }
 
 func (w *world) split(t *testing.T, id string) {

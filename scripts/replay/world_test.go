@@ -24,6 +24,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/millrace/millrace/internal/awslocal"
 	"github.com/millrace/millrace/internal/awslocal/esm"
@@ -93,7 +94,13 @@ var bootstraps struct {
 	build          func() error
 }
 
+// asCommand has this test binary be the command.
+const asCommand = "MILLRACE_TEST_REPLAY"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		cli.Main("replay", run)
+	}
 	dir, err := os.MkdirTemp("", "millrace-replay-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -195,8 +202,7 @@ func (w *world) record(t *testing.T, key string, data []byte) (number string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.put[*out.ShardId]++
-	w.numbers[*out.ShardId] = append(w.numbers[*out.ShardId], *out.SequenceNumber)
+	w.note(*out.ShardId, *out.SequenceNumber)
 	return *out.SequenceNumber
 }
 
@@ -205,9 +211,25 @@ var origins = []string{"ATL", "BOS", "CHO", "DEN", "EWR", "FLL", "GRR", "HNL", "
 // flights puts flights with ids from a number on, a day apart and a minute.
 func (w *world) flights(t *testing.T, from, n int) {
 	t.Helper()
-	for i := from; i < from+n; i++ {
-		w.record(t, origins[i%len(origins)], flight(i))
+	for n > 0 {
+		in := &kinesis.PutRecordsInput{StreamName: &w.stream}
+		for ; n > 0 && len(in.Records) < 500; from, n = from+1, n-1 {
+			in.Records = append(in.Records, types.PutRecordsRequestEntry{PartitionKey: &origins[from%len(origins)], Data: flight(from)})
+		}
+		out, err := w.api.PutRecords(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range out.Records {
+			w.note(*r.ShardId, *r.SequenceNumber)
+		}
 	}
+}
+
+// note keeps where a record went.
+func (w *world) note(shard, number string) {
+	w.put[shard]++
+	w.numbers[shard] = append(w.numbers[shard], number)
 }
 
 func flight(i int) []byte {
