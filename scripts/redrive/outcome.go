@@ -73,6 +73,7 @@ func (it *item) take(h *handover.Handed, streamName string) (failures []failure.
 // and of those of an aggregate within one the first that failed says enough.
 func failedAgain(r *failure.Record, h *handover.Handed) *failure.Record {
 	again := *r
+	again.Key, again.Payload = h.Record.PartitionKey, h.Record.Data // of a pointer they may be missing
 	for _, result := range h.Results {
 		if result.Outcome == direct.Failed {
 			again.Class, again.Text = failure.Class(result.Class), result.Reason
