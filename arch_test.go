@@ -40,8 +40,9 @@ var rules = []rule{
 	{"internal/ledger", []string{"internal/meter", "internal/cloudevent"}, []string{service + "dynamodb/...", "github.com/aws/aws-sdk-go-v2/aws", smithy, sync}},
 	{"internal/failure", nil, []string{service + "sqs/...", "github.com/aws/aws-sdk-go-v2/aws", jsonModule, sync}},
 	{"internal/stream", nil, []string{service + "kinesis/...", "github.com/aws/aws-sdk-go-v2/aws/...", smithy}},
+	{"internal/handover", []string{"internal/direct", "internal/kpl"}, []string{service + "lambda/...", "github.com/aws/aws-sdk-go-v2/aws/...", smithy, jsonModule, "golang.org/x/time/rate"}},
 	{"internal/client", nil, []string{"github.com/aws/aws-sdk-go-v2/aws/...", "github.com/aws/aws-sdk-go-v2/credentials"}},
-	{"internal/cli", []string{"internal/client", "internal/config"}, []string{sdk, smithy, jsonModule, "github.com/jedib0t/go-pretty/v6/...", "github.com/schollz/progressbar/v3", "golang.org/x/term"}},
+	{"internal/cli", []string{"internal/client", "internal/config", "internal/stream"}, []string{sdk, smithy, jsonModule, "github.com/jedib0t/go-pretty/v6/...", "github.com/schollz/progressbar/v3", "golang.org/x/term"}},
 	// The endpoint reads nothing of ours but words, names, and how a client is made.
 	{"internal/awslocal/...", []string{"internal/awslocal/...", "internal/client", "internal/config", "internal/kpl"}, []string{sdk, jsonModule, "go.yaml.in/yaml/v3", sync, "github.com/johannesboyne/gofakes3/..."}},
 	// The transform function calls nobody: it has no client.
@@ -57,7 +58,7 @@ var rules = []rule{
 	},
 	{"infra", []string{"internal/config"}, []string{"github.com/aws/aws-cdk-go/...", "github.com/aws/constructs-go/...", "github.com/aws/jsii-runtime-go/...", "github.com/cdklabs/cdk-nag-go/...", "go.yaml.in/yaml/v3", jsonModule}},
 	{"scripts/local", []string{"internal/..."}, []string{sdk, jsonModule}},
-	{"scripts/...", []string{"internal/cli", "internal/cloudevent", "internal/config", "internal/direct", "internal/ledger", "internal/meter", "internal/sample", "internal/stream", "internal/failure", "internal/kpl", "internal/record"}, []string{sdk, jsonModule, sync, "golang.org/x/time/rate"}},
+	{"scripts/...", []string{"internal/cli", "internal/cloudevent", "internal/config", "internal/direct", "internal/handover", "internal/ledger", "internal/meter", "internal/sample", "internal/stream", "internal/failure", "internal/kpl", "internal/record"}, []string{sdk, smithy, jsonModule, sync, "golang.org/x/time/rate"}},
 }
 
 func fits(pattern, path string) bool {
@@ -127,7 +128,7 @@ func TestImports_EachPackage_KeepsToItsRule(t *testing.T) {
 func TestImports_FunctionBinaries_HoldNothingOfTheRest(t *testing.T) {
 	for _, line := range list(t, "{{.ImportPath}} {{join .Deps \" \"}}", "./functions/...") {
 		for _, dep := range line[1:] {
-			for _, forbidden := range []string{"testing", "awscdk", "jsii", module + "internal/awslocal", module + "infra", module + "scripts", module + "internal/sample"} {
+			for _, forbidden := range []string{"testing", "awscdk", "jsii", "service/lambda", module + "internal/awslocal", module + "infra", module + "scripts", module + "internal/sample"} {
 				if dep == forbidden || len(forbidden) > len("testing") && strings.Contains(dep, forbidden) || strings.Contains(dep, "/awscdk/") {
 					t.Errorf("%s holds %s", line[0], dep)
 				}

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,6 +57,40 @@ func TestDocs_EveryLinkToAFile_Leads(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", page, m[1], err)
 			}
+		}
+	}
+}
+
+// Whoever gets an alarm's mail finds it in the runbook, and the runbook has no alarm that cannot fire.
+func TestRunbook_EachAlarmOfTheTemplate_HasItsSectionAndLink(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	named := func(pattern, text string) (names []string) {
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			names = append(names, m[1])
+		}
+		slices.Sort(names)
+		return names
+	}
+	alarms := named(`(?m)^  (\w+):\n    Type: AWS::CloudWatch::Alarm$`, read("template.yaml"))
+	runbook := read("docs/runbook.md")
+	if len(alarms) == 0 {
+		t.Fatal("template.yaml has no alarms")
+	}
+	if sections := named(`(?m)^### (\w+)$`, runbook); !slices.Equal(alarms, sections) {
+		t.Errorf("the template has the alarms %v\nthe runbook has %v", alarms, sections)
+	}
+	if links := named(`(?m)^\| \[(\w+)\]`, runbook); !slices.Equal(alarms, links) {
+		t.Errorf("the template has the alarms %v\nthe runbook's table has %v", alarms, links)
+	}
+	for _, anchor := range named(`\]\(#([^)]*)\)`, runbook) {
+		if !slices.ContainsFunc(alarms, func(alarm string) bool { return strings.ToLower(alarm) == anchor }) {
+			t.Errorf("a link leads to #%s, and there is no such section", anchor)
 		}
 	}
 }

@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -23,6 +26,7 @@ const (
 // Received is one message as the queue has it.
 type Received struct {
 	MessageID string
+	Sent      time.Time // to the queue; zero when SQS did not tell
 	Body      string
 	Message   Message // read from Body
 	Err       error   // why Body could not be read; Message is then empty
@@ -36,27 +40,48 @@ func (q *Queue) List(ctx context.Context) ([]Received, error) {
 	var found []Received
 	handles := map[string]string{} // of the last receipt, by message id
 	for {
-		out, err := q.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-			QueueUrl:            &q.url,
-			MaxNumberOfMessages: maxEntries,
-			VisibilityTimeout:   listVisibility,
-			WaitTimeSeconds:     listWait,
-		})
+		messages, err := receive(ctx, q.api, q.url, listVisibility)
 		if err != nil {
 			return nil, fmt.Errorf("list failure queue: %w", err)
 		}
 		before := len(found)
-		for _, m := range out.Messages {
-			id := aws.ToString(m.MessageId)
-			if _, again := handles[id]; !again {
-				found = append(found, received(id, aws.ToString(m.Body)))
+		for i := range messages {
+			r := receivedOf(&messages[i])
+			if _, again := handles[r.MessageID]; !again {
+				found = append(found, r)
 			}
-			handles[id] = aws.ToString(m.ReceiptHandle)
+			handles[r.MessageID] = aws.ToString(messages[i].ReceiptHandle)
 		}
 		if len(found) == before {
-			return found, q.release(ctx, handles)
+			if err := hide(ctx, q.api, q.url, slices.Collect(maps.Values(handles)), 0); err != nil {
+				return found, fmt.Errorf("show the failure queue's messages again: %w", err)
+			}
+			return found, nil
 		}
 	}
+}
+
+// receive makes one call of ReceiveMessage, and hides what it gets for so many seconds.
+func receive(ctx context.Context, api API, url string, visibility int32) ([]types.Message, error) {
+	out, err := api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl:                    &url,
+		MaxNumberOfMessages:         maxEntries,
+		VisibilityTimeout:           visibility,
+		WaitTimeSeconds:             listWait,
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameSentTimestamp},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.Messages, nil
+}
+
+func receivedOf(m *types.Message) Received {
+	r := received(aws.ToString(m.MessageId), aws.ToString(m.Body))
+	if millis, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {
+		r.Sent = time.UnixMilli(millis)
+	}
+	return r
 }
 
 func received(id, body string) Received {
@@ -64,26 +89,29 @@ func received(id, body string) Received {
 	return Received{MessageID: id, Body: body, Message: m, Err: err}
 }
 
-// release makes messages visible again.
-func (q *Queue) release(ctx context.Context, handles map[string]string) error {
-	var entries []types.ChangeMessageVisibilityBatchRequestEntry
-	for _, h := range handles {
-		entries = append(entries, types.ChangeMessageVisibilityBatchRequestEntry{
-			Id: aws.String(strconv.Itoa(len(entries))), ReceiptHandle: &h, VisibilityTimeout: 0,
+// hide hides messages, by their receipts, for so many seconds from now on; 0 makes them visible. What somebody else has
+// received since, or deleted, is passed over.
+func hide(ctx context.Context, api API, url string, handles []string, visibility int32) error {
+	calls, ctx := errgroup.WithContext(ctx)
+	calls.SetLimit(maxParallel)
+	for pack := range slices.Chunk(handles, maxEntries) {
+		calls.Go(func() error {
+			entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(pack))
+			for i := range pack {
+				entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &pack[i], VisibilityTimeout: visibility}
+			}
+			_, err := api.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &url, Entries: entries})
+			return err
 		})
 	}
-	for pack := range slices.Chunk(entries, maxEntries) {
-		if _, err := q.api.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url, Entries: pack}); err != nil {
-			return fmt.Errorf("show the failure queue's messages again: %w", err)
-		}
-	}
-	return nil
+	return calls.Wait()
 }
 
-// Failure is what the queue holds about one failure: the first message that told of it, and how many did.
+// Failure is what the queue holds about one failure.
 type Failure struct {
-	Message
-	Copies int
+	Message              // the latest that was sent, of those with a payload if there are any
+	Sent       time.Time // when the first was; zero when it is not known
+	MessageIDs []string  // of all that tell of it; the first is that of the message above
 }
 
 // Fold brings the copies of one failure together and sorts the failures as Compare does. Messages that could not be
@@ -91,6 +119,7 @@ type Failure struct {
 func Fold(messages []Received) []Failure {
 	at := map[string]int{}
 	var out []Failure
+	var latest []time.Time // sent, of the message that a failure has
 	for _, m := range messages {
 		if m.Err != nil {
 			continue
@@ -99,12 +128,23 @@ func Fold(messages []Received) []Failure {
 		if !seen {
 			i = len(out)
 			at[m.Message.ID()] = i
-			out = append(out, Failure{Message: m.Message})
+			out, latest = append(out, Failure{Message: m.Message, Sent: m.Sent}), append(latest, m.Sent)
 		}
-		out[i].Copies++
+		f := &out[i]
+		f.MessageIDs = append(f.MessageIDs, m.MessageID)
+		if m.Sent.Before(f.Sent) {
+			f.Sent = m.Sent
+		}
+		if has, had := m.Message.hasPayload(), f.hasPayload(); has && !had || has == had && m.Sent.After(latest[i]) {
+			f.Message, latest[i] = m.Message, m.Sent
+			n := len(f.MessageIDs) - 1
+			f.MessageIDs[0], f.MessageIDs[n] = f.MessageIDs[n], f.MessageIDs[0]
+		}
 	}
 	slices.SortFunc(out, func(a, b Failure) int {
 		return cmp.Or(Compare(a.Message, b.Message), cmp.Compare(a.ID(), b.ID()))
 	})
 	return out
 }
+
+func (m Message) hasPayload() bool { return m.Record != nil && m.Record.Payload != nil }

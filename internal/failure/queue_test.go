@@ -25,12 +25,14 @@ type fakeQueue struct {
 	mu                       sync.Mutex
 	calls, flying, mostAtOne int
 	messages                 []fakeMessage
+	deletes, refusals        int // calls of DeleteMessageBatch; entries that it still refuses
 }
 
 type fakeMessage struct {
-	body   string
-	hidden time.Time
-	handle int
+	body    string
+	hidden  time.Time
+	handle  int
+	deleted bool
 }
 
 func (q *fakeQueue) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
@@ -67,10 +69,11 @@ func (q *fakeQueue) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatch
 }
 
 func (q *fakeQueue) ReceiveMessage(_ context.Context, in *sqs.ReceiveMessageInput, _ ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error) {
+	q.mu.Lock()
 	out := &sqs.ReceiveMessageOutput{}
 	for i := range q.messages {
 		m := &q.messages[i]
-		if time.Now().Before(m.hidden) || len(out.Messages) == int(in.MaxNumberOfMessages) {
+		if m.deleted || time.Now().Before(m.hidden) || len(out.Messages) == int(in.MaxNumberOfMessages) {
 			continue
 		}
 		m.hidden = time.Now().Add(time.Duration(in.VisibilityTimeout) * time.Second)
@@ -79,6 +82,7 @@ func (q *fakeQueue) ReceiveMessage(_ context.Context, in *sqs.ReceiveMessageInpu
 			MessageId: aws.String(fmt.Sprint(i)), Body: &m.body, ReceiptHandle: aws.String(fmt.Sprint(i, "/", m.handle)),
 		})
 	}
+	q.mu.Unlock()
 	if len(out.Messages) == 0 {
 		<-time.After(time.Duration(in.WaitTimeSeconds) * time.Second)
 	}
@@ -89,6 +93,8 @@ func (q *fakeQueue) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.Chan
 	if len(in.Entries) > 10 {
 		return nil, &types.TooManyEntriesInBatchRequest{}
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	for _, e := range in.Entries {
 		var i, handle int
 		_, _ = fmt.Sscanf(*e.ReceiptHandle, "%d/%d", &i, &handle)
@@ -266,7 +272,7 @@ func TestFold_Copies_CountAsOneFailure_InOrder(t *testing.T) {
 	got := Fold(messages)
 	var summary []string
 	for _, f := range got {
-		summary = append(summary, fmt.Sprintf("%s x%d", f.Class(), f.Copies))
+		summary = append(summary, fmt.Sprintf("%s x%d", f.Class(), len(f.MessageIDs)))
 	}
 	if s := strings.Join(summary, ", "); s != "RecordAgeExceeded x1, invalid x2, invalid x1, invalid x3" {
 		t.Error(s)

@@ -13,6 +13,8 @@ import (
 type Span struct {
 	Shard       string
 	First, Last string
+	// Records is how many it has, when that is known: no more are read at once. 0 is not known.
+	Records int
 }
 
 // Coverage says how much of a span could still be read.
@@ -38,7 +40,7 @@ func (c Coverage) Whole() bool { return !c.FrontGone && !c.BackGone }
 // coverage is then that of what was handed over before.
 func ReadSpan(ctx context.Context, api GetRecordsAPI, stream string, s Span, each func([]types.Record) error) (Coverage, error) {
 	c := Coverage{FrontGone: true, BackGone: true}
-	r := NewShardReader(api, stream, s.Shard, AtSequence(s.First), 0)
+	r := NewShardReader(api, stream, s.Shard, AtSequence(s.First), s.Records)
 	for {
 		page, err := r.Next(ctx)
 		if errors.Is(err, ErrShardGone) || errors.Is(err, ErrNotOfShard) {

@@ -74,7 +74,7 @@ func TestSpan_AnyPages_GiveWhatLiesBetween(t *testing.T) {
 // readSpan reads a span of shard 0 and gives its data.
 func readSpan(t *testing.T, api GetRecordsAPI, first, last string) (data []string, c Coverage) {
 	t.Helper()
-	c, err := ReadSpan(t.Context(), api, "s", Span{shard0, first, last}, func(r []types.Record) error {
+	c, err := ReadSpan(t.Context(), api, "s", Span{Shard: shard0, First: first, Last: last}, func(r []types.Record) error {
 		data = append(data, dataOf(r)...)
 		return nil
 	})
@@ -156,7 +156,7 @@ func TestReadSpan_TrimmedWhileReading_TheCountShows(t *testing.T) {
 		}
 		time.Sleep(23*time.Hour + 59*time.Minute)
 		last := puts(t, api, "last")[0]
-		c, err := ReadSpan(t.Context(), api, "s", Span{shard0, first, last}, func([]types.Record) error {
+		c, err := ReadSpan(t.Context(), api, "s", Span{Shard: shard0, First: first, Last: last}, func([]types.Record) error {
 			time.Sleep(2 * time.Minute)
 			return nil
 		})
@@ -170,11 +170,11 @@ func TestReadSpan_NoSuchShardOrNumber_IsNoError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, _ := inBubble(t, kinesis.Options{}, 1)
 		number := puts(t, api, "1")[0]
-		c, err := ReadSpan(t.Context(), api, "s", Span{"shardId-000000000007", number, number}, nil)
+		c, err := ReadSpan(t.Context(), api, "s", Span{Shard: "shardId-000000000007", First: number, Last: number}, nil)
 		if err != nil || c.Whole() || !errors.Is(c.Reason, ErrShardGone) {
 			t.Errorf("%+v, %v", c, err)
 		}
-		c, err = ReadSpan(t.Context(), api, "s", Span{shard0, "17", "18"}, nil)
+		c, err = ReadSpan(t.Context(), api, "s", Span{Shard: shard0, First: "17", Last: "18"}, nil)
 		if err != nil || c.Whole() || !errors.Is(c.Reason, ErrNotOfShard) {
 			t.Errorf("%+v, %v", c, err)
 		}
@@ -185,7 +185,7 @@ func TestReadSpan_CallersError_IsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, _ := inBubble(t, kinesis.Options{}, 1)
 		number := puts(t, api, "1")[0]
-		_, err := ReadSpan(t.Context(), api, "s", Span{shard0, number, number}, func([]types.Record) error { return errBroken })
+		_, err := ReadSpan(t.Context(), api, "s", Span{Shard: shard0, First: number, Last: number}, func([]types.Record) error { return errBroken })
 		if !errors.Is(err, errBroken) {
 			t.Error(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -71,24 +72,22 @@ func parseFlags(args []string, now time.Time) (options, error) {
 	o.stream = f.Stream(o.stack)
 	from := f.String("from", "", "begin at `POSITION`, else at trim-horizon, or with -f at latest")
 	f.BoolVar(&o.follow, "f", false, "follow: wait for more, through resharding, until Ctrl-C")
-	f.Func("shard", "only the shard with this `ID`, or number; may be given more than once", func(s string) error {
-		id, err := shardID(s)
-		o.shards = append(o.shards, id)
-		return err
-	})
+	shards := f.Shards()
 	f.StringVar(&o.filter.key, "key", "", "only user records with this partition `KEY`")
 	f.StringVar(&o.filter.typ, "type", "", "only events of this `TYPE`")
 	f.IntVar(&o.limit, "limit", 0, "end after `N` lines")
 	f.BoolVar(&o.raw, "raw", false, "print records as they are stored: not taken apart, inflated or decoded")
 	f.BoolFunc("json", "JSON lines, also on a terminal; -json=false is for people, also elsewhere", func(s string) error {
-		o.json = new(bool)
-		return setBool(o.json, s)
+		value, err := strconv.ParseBool(s)
+		o.json = &value
+		return err
 	})
 	f.BoolVar(&o.fanOut, "fanout", false, "read by enhanced fan-out, which takes no throughput from other readers and costs extra")
 	f.StringVar(&o.consumer, "consumer", "", "`NAME` of the consumer for -fanout; without it, or when it is not there, one is registered for the while")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	o.shards = *shards
 	return o, o.check(f, *from, now)
 }
 
@@ -100,7 +99,7 @@ func (o *options) check(f *cli.Flags, from string, now time.Time) (err error) {
 			from = "latest"
 		}
 	}
-	if o.from, err = parsePosition(from, now); err != nil {
+	if o.from, err = cli.ParsePosition(from, now); err != nil {
 		return f.Usagef("-from %s: %v", from, err)
 	}
 	switch {

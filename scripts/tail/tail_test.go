@@ -278,11 +278,3 @@ func TestTail_WrongUsage_ExitsWith2AndAHint(t *testing.T) {
 		}
 	}
 }
-
-func TestShortShard_IsItsNumber(t *testing.T) {
-	for id, want := range map[string]string{shard0: "0", "shardId-000000000120": "120", "shardId-": "shardId-", "other": "other"} {
-		if got := shortShard(id); got != want {
-			t.Errorf("%s: %s", id, got)
-		}
-	}
-}

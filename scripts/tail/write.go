@@ -70,7 +70,7 @@ func (c *columns) write(out *bufio.Writer, l *line) error {
 	if l.sub != noSub {
 		number += "/" + strconv.Itoa(l.sub)
 	}
-	c.cell(0, shortShard(l.shard))
+	c.cell(0, cli.ShortShard(l.shard))
 	c.cell(1, number)
 	c.cell(2, l.key)
 	switch {

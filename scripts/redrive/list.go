@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/internal/cli"
+)
+
+// words says in a line what the queue has.
+func (p *plan) words() string {
+	ours := len(p.items) + len(p.others)
+	parts := []string{fmt.Sprintf("the queue has %s", cli.Count(int64(ours), "failure"))}
+	if n := len(p.others); n > 0 {
+		parts = append(parts, fmt.Sprintf("%s meant", are(len(p.items), "")))
+	}
+	if n := len(p.strange); n > 0 {
+		parts = append(parts, fmt.Sprintf("%s of another stream, and left alone", cli.Count(int64(n), "failure")))
+	}
+	if n := len(p.foreign); n > 0 {
+		parts = append(parts, fmt.Sprintf("%s not ours, and left alone", are(n, "message")))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// are says how many things are: 1 message is, 2 messages are.
+func are(n int, noun string) string {
+	s := cli.Thousands(int64(n))
+	if noun != "" {
+		s = cli.Count(int64(n), noun)
+	}
+	if n == 1 {
+		return s + " is"
+	}
+	return s + " are"
+}
+
+// list is the command without flags.
+func (d *desk) list(ctx context.Context) error {
+	p, err := d.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if d.options.json {
+		return d.jsonList(p, now).Write(d.stdout, cli.JSON)
+	}
+	if len(p.items)+len(p.strange)+len(p.foreign) == 0 {
+		return nil
+	}
+	return d.textList(p, now).Write(d.stdout, cli.Text)
+}
+
+const maxText = 80 // bytes of a reason in the table
+
+func (d *desk) textList(p *plan, now time.Time) *cli.Table {
+	t := cli.NewTable("when", "id", "records", "class", "attempts", "age", "of retention", "readable", "reason")
+	for _, it := range p.items {
+		age := now.Sub(arrivalOf(it.Message))
+		t.Add(it.when(), shortID(it.Message), it.size(), it.Class(), it.attempts(), age, fmt.Sprintf("%.0f %%", 100*age.Seconds()/d.retention.Seconds()),
+			string(readableAt(it.Message, now, d.retention)), beginning(reasonOf(it.Message)))
+	}
+	for _, it := range p.strange {
+		t.Add(it.when(), shortID(it.Message), it.size(), it.Class(), it.attempts(), now.Sub(arrivalOf(it.Message)), "-", "-", "of stream "+streamOf(it.Message))
+	}
+	for _, m := range p.foreign {
+		t.Add(second(m.Sent), m.MessageID, nil, "not ours", nil, now.Sub(m.Sent), "-", "-", beginning(m.Err.Error()))
+	}
+	return t
+}
+
+func (it *item) when() string { return second(failedAt(&it.Failure)) }
+
+func second(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// size is how many records a failure is of.
+func (it *item) size() int { return spanOf(it.Message).Records }
+
+// attempts is about how often the function was tried; of a single record its message does not tell.
+func (it *item) attempts() any {
+	if it.Batch != nil {
+		return it.Batch.Invocations
+	}
+	return nil
+}
+
+func beginning(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText-len("…")], "") + "…"
+}
+
+// jsonList has a row for each failure, and for each message that is none of ours.
+func (d *desk) jsonList(p *plan, now time.Time) *cli.Table {
+	t := cli.NewTable("id", "kind", "stream", "shard", "sequenceNumber", "lastSequenceNumber", "sub", "partitionKey", "records", "class", "attempts",
+		"failed", "arrival", "age", "ofRetention", "readable", "copies", "reason", "messageId")
+	row := func(it *item, kind string) {
+		span, age := spanOf(it.Message), now.Sub(arrivalOf(it.Message))
+		var sub, key any
+		if it.Record != nil {
+			sub, key = it.Record.Sub, it.Record.Key
+		}
+		t.Add(it.ID(), kind, streamOf(it.Message), span.Shard, span.First, span.Last, sub, key, it.size(), it.Class(), it.attempts(), failedAt(&it.Failure).UTC(), arrivalOf(it.Message).UTC(),
+			age, age.Seconds()/d.retention.Seconds(), string(readableAt(it.Message, now, d.retention)), len(it.MessageIDs), reasonOf(it.Message), it.MessageIDs[0])
+	}
+	for _, it := range p.items {
+		row(it, it.kind())
+	}
+	for _, it := range p.strange {
+		row(it, "other stream")
+	}
+	for _, m := range p.foreign {
+		t.Add(nil, "not ours", nil, nil, nil, nil, nil, nil, nil, nil, nil, m.Sent.UTC(), nil, now.Sub(m.Sent), nil, nil, 1, m.Err.Error(), m.MessageID)
+	}
+	return t
+}
+
+// The kinds of failures.
+const (
+	kindRange   = "range"   // a document of the mapping
+	kindPointer = "pointer" // a message of ours that had no room for the payload
+	kindRecord  = "record"  // a message of ours with payload
+)
+
+// kind says which message tells of a failure.
+func (it *item) kind() string {
+	switch {
+	case it.Batch != nil:
+		return kindRange
+	case it.Record.Payload == nil:
+		return kindPointer
+	}
+	return kindRecord
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/internal/cli"
+)
+
+// summary is what a redrive has come to.
+type summary struct {
+	Records struct {
+		HandedOver int            `json:"handedOver"`
+		Counted    int            `json:"counted"`
+		Copies     int            `json:"copies"`
+		Nothing    int            `json:"nothing"`
+		Failed     map[string]int `json:"failed"` // by class
+		Unsettled  int            `json:"unsettled"`
+	} `json:"records"`
+	Failures struct {
+		Settled   int `json:"settled"`
+		Failed    int `json:"failed"`
+		Unsettled int `json:"unsettled"`
+		Trimmed   int `json:"trimmed"`
+		Untouched int `json:"untouched"`
+	} `json:"failures"`
+	Messages struct {
+		Deleted     int `json:"deleted"`
+		Sent        int `json:"sent"`
+		OtherStream int `json:"otherStream"`
+		NotOurs     int `json:"notOurs"`
+	} `json:"messages"`
+	Trimmed          []missingRange `json:"trimmed"`
+	Seconds          float64        `json:"seconds"`
+	RecordsPerSecond float64        `json:"recordsPerSecond"`
+	Stopped          string         `json:"stopped,omitzero"` // why it ended early
+}
+
+func newSummary(p *plan, t *tally, took time.Duration, stopped error) *summary {
+	s := &summary{Seconds: took.Seconds()}
+	s.Records.HandedOver, s.Records.Counted, s.Records.Copies, s.Records.Nothing = t.Records, t.Counted, t.Copies, t.Nothing
+	s.Records.Failed, s.Records.Unsettled = t.Failed, t.Unsettled
+	s.Messages.Deleted, s.Messages.Sent, s.Messages.OtherStream, s.Messages.NotOurs = t.Deleted, t.Sent, len(p.strange), len(p.foreign)
+	if took > 0 {
+		s.RecordsPerSecond = float64(t.Records) / took.Seconds()
+	}
+	s.Trimmed = p.missingRanges()
+	if stopped != nil {
+		s.Stopped = stopped.Error()
+	}
+	for _, it := range p.items {
+		switch it.state() {
+		case settled:
+			s.Failures.Settled++
+		case again:
+			s.Failures.Failed++
+		case unsettled:
+			s.Failures.Unsettled++
+		case missing:
+			s.Failures.Trimmed++
+		case untouched:
+			s.Failures.Untouched++
+		}
+	}
+	return s
+}
+
+// write writes the summary, as a table for people or as an object.
+func (s *summary) write(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return writeObject(w, s)
+	}
+	t := cli.NewTable("what", "number", "")
+	t.Add("counted", s.Records.Counted, "user records: now, in every meter that they match")
+	t.Add("copies", s.Records.Copies, "that were counted before")
+	t.Add("nothing", s.Records.Nothing, "that nobody wants")
+	t.Add("failed", total(s.Records.Failed), "again"+byClass(s.Records.Failed))
+	t.Add("unsettled", s.Records.Unsettled, "neither: redrive them again")
+	t.Add("deleted", s.Messages.Deleted, "messages: what they tell of is settled, or stands in another one")
+	t.Add("sent", s.Messages.Sent, "messages, with payload and the new reason of what failed")
+	t.Add("kept", s.Failures.Failed+s.Failures.Unsettled+s.Failures.Trimmed+s.Failures.Untouched, s.kept())
+	if err := t.Write(w, cli.Text); err != nil {
+		return err
+	}
+	return writeMissing(w, s.Trimmed)
+}
+
+func (s *summary) kept() string {
+	f := &s.Failures
+	return fmt.Sprintf("failures: %s failed again, %s unsettled, %s trimmed, %s not come to", cli.Thousands(int64(f.Failed)), cli.Thousands(int64(f.Unsettled)),
+		cli.Thousands(int64(f.Trimmed)), cli.Thousands(int64(f.Untouched)))
+}
+
+func total(classes map[string]int) (n int) {
+	for _, c := range classes {
+		n += c
+	}
+	return n
+}
+
+// byClass lists how many there are of each class.
+func byClass(classes map[string]int) string {
+	var parts []string
+	for _, c := range slices.Sorted(maps.Keys(classes)) {
+		parts = append(parts, fmt.Sprintf("%s %s", c, cli.Thousands(int64(classes[c]))))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
+}
+
+// verdict is an error when another run may get further.
+func (s *summary) verdict() error {
+	if n := s.Records.Unsettled; n > 0 && s.Stopped == "" {
+		return fmt.Errorf("%s unsettled, and still in the queue: redrive again when what they wait for is over", are(n, "record"))
+	}
+	return nil
+}
