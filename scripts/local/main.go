@@ -5,13 +5,24 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/millrace/millrace/internal/cli"
 )
 
-func main() { cli.Main("local", run) }
+// garbagePercent lets the heap grow to five times what is alive before it is collected, unless GOGC says otherwise: all
+// state is in memory, little of it for long, and a tenth of the processor's time went into collecting.
+const garbagePercent = 400
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
+	cli.Main("local", run)
+}
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	opt, err := parseFlags(args)
