@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,60 @@ func TestDocs_EveryTestTheyName_Exists(t *testing.T) {
 			if !have[m[1]] {
 				t.Errorf("%s names %s, and there is no such test", page, m[1])
 			}
+		}
+	}
+}
+
+// A link that leads nowhere is a page that nobody wrote.
+func TestDocs_EveryLinkToAFile_Leads(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	for _, page := range append(pages, "README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", page, m[1], err)
+			}
+		}
+	}
+}
+
+// Whoever gets an alarm's mail finds it in the runbook, and the runbook has no alarm that cannot fire.
+func TestRunbook_EachAlarmOfTheTemplate_HasItsSectionAndLink(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	named := func(pattern, text string) (names []string) {
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			names = append(names, m[1])
+		}
+		slices.Sort(names)
+		return names
+	}
+	alarms := named(`(?m)^  (\w+):\n    Type: AWS::CloudWatch::Alarm$`, read("template.yaml"))
+	runbook := read("docs/runbook.md")
+	if len(alarms) == 0 {
+		t.Fatal("template.yaml has no alarms")
+	}
+	if sections := named(`(?m)^### (\w+)$`, runbook); !slices.Equal(alarms, sections) {
+		t.Errorf("the template has the alarms %v\nthe runbook has %v", alarms, sections)
+	}
+	if links := named(`(?m)^\| \[(\w+)\]`, runbook); !slices.Equal(alarms, links) {
+		t.Errorf("the template has the alarms %v\nthe runbook's table has %v", alarms, links)
+	}
+	for _, anchor := range named(`\]\(#([^)]*)\)`, runbook) {
+		if !slices.ContainsFunc(alarms, func(alarm string) bool { return strings.ToLower(alarm) == anchor }) {
+			t.Errorf("a link leads to #%s, and there is no such section", anchor)
 		}
 	}
 }

@@ -78,7 +78,8 @@ func newBucket(stack awscdk.Stack, s Settings, key awskms.Key) awss3.Bucket {
 
 // lifecycle moves events to Intelligent-Tiering at once: what nobody reads for 30 days costs 40 % less to store, for 90
 // days 68 % less, and reading it, as a replay does, costs nothing extra. Glacier Instant Retrieval would be cheaper still,
-// but a replay would pay for each gigabyte, and an object is paid for 90 days at least.
+// but a replay would pay for each gigabyte, and an object is paid for 90 days at least. Nothing under the error prefix
+// ends by itself: once the stream has forgotten them, those bytes are nowhere else.
 func lifecycle() *[]*awss3.LifecycleRule {
 	return &[]*awss3.LifecycleRule{
 		{

@@ -198,10 +198,10 @@ func TestProcessorRole_OptionalRights_AreExactlyThese(t *testing.T) {
 		more map[string]rights
 	}{
 		{"lean", lean(t), map[string]rights{
-			"ReadStream": {[]any{"kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator"}, getAtt("Stream", "Arn")},
+			"ReadStream": {[]any{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"}, getAtt("Stream", "Arn")},
 		}},
 		{"rich", rich(t), map[string]rights{
-			"ReadStream": {[]any{"kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"}, getAtt("Stream", "Arn")},
+			"ReadStream": {[]any{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"}, getAtt("Stream", "Arn")},
 			"Subscribe":  {[]any{"kinesis:SubscribeToShard"}, consumerARN},
 			"Decrypt":    {[]any{"kms:Decrypt"}, getAtt("Key", "Arn")},
 			"Encrypt":    {[]any{"kms:GenerateDataKey"}, getAtt("Key", "Arn")},

@@ -65,7 +65,7 @@ func roleStatements(t *testing.T, s synthesis, role string) map[string]map[strin
 func TestProcessorRole_Rights_AreExactlyThese(t *testing.T) {
 	got := rightsOf(t, synth(t), "ProcessorRole")
 	want := map[string]rights{
-		"ReadStream": {[]any{"kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator"}, getAtt("Stream", "Arn")},
+		"ReadStream": {[]any{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"}, getAtt("Stream", "Arn")},
 		"Table":      {[]any{"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"}, getAtt("Table", "Arn")},
 		"Fail":       {[]any{"sqs:SendMessage"}, getAtt("FailureQueue", "Arn")},
 		"Logs":       {[]any{"logs:CreateLogStream", "logs:PutLogEvents"}, getAtt("ProcessorLogs", "Arn")},

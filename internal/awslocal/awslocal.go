@@ -1,5 +1,5 @@
-// Package awslocal is AWS on one loopback port, as far as this application needs it: Kinesis, DynamoDB, SQS, Lambda with
-// its event source mappings, and CloudFormation's templates and outputs. It speaks AWS's wire protocols, keeps all state
+// Package awslocal is AWS on one loopback port, as far as this application needs it: Kinesis, DynamoDB, SQS, SNS, S3,
+// Lambda with its event source mappings, and CloudFormation's templates and outputs. It speaks AWS's wire protocols, keeps all state
 // in memory, checks no credentials, and can be told to fail. What it does not have it answers with NotImplemented, by
 // name.
 //
@@ -27,6 +27,8 @@ import (
 	"github.com/millrace/millrace/internal/awslocal/fault"
 	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
+	"github.com/millrace/millrace/internal/awslocal/s3"
+	"github.com/millrace/millrace/internal/awslocal/sns"
 	"github.com/millrace/millrace/internal/awslocal/sqs"
 	"github.com/millrace/millrace/internal/awslocal/stack"
 	"github.com/millrace/millrace/internal/awslocal/wire"
@@ -64,7 +66,10 @@ type Endpoint struct {
 	Kinesis  *kinesis.Service
 	DynamoDB *dynamodb.Service
 	SQS      *sqs.Service
+	SNS      *sns.Service
+	S3       *s3.Service
 	Lambda   *lambda.Service
+	Mappings *esm.Directory // event source mappings
 	Stacks   *stack.Directory
 	Faults   *fault.Injector // never nil
 
@@ -74,12 +79,11 @@ type Endpoint struct {
 	routes  *http.ServeMux
 	wire    *wire.Server
 	server  *http.Server
-	running context.Context // of requests and mappings; ends with Close
+	running context.Context // of requests; ends with Close
 	cancel  context.CancelFunc
-	served  sync.WaitGroup // the server and the mappings
+	served  sync.WaitGroup // the server
 
 	mu       sync.Mutex
-	mappings map[string]*esm.Mapping
 	closed   bool
 	requests sync.WaitGroup
 }
@@ -95,7 +99,7 @@ func Listen(ctx context.Context, opt Options) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Endpoint{opt: opt, url: urlOf(l.Addr()), Faults: opt.Faults, Stacks: new(stack.Directory), mappings: map[string]*esm.Mapping{}}
+	e := &Endpoint{opt: opt, url: urlOf(l.Addr()), Faults: opt.Faults, Stacks: new(stack.Directory)}
 	e.config, err = client.WithEndpoint(aws.Config{
 		Region:      Region,
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
@@ -113,9 +117,14 @@ func (e *Endpoint) serve(l net.Listener) {
 	e.Kinesis = kinesis.New(kinesis.Options{Region: Region, Account: Account, Enforce: e.opt.Enforce})
 	e.DynamoDB = dynamodb.New(dynamodb.Options{Region: Region, Account: Account})
 	e.SQS = sqs.New(sqs.Options{Region: Region, Account: Account, BaseURL: e.url})
+	e.SNS = sns.New(sns.Options{Region: Region, Account: Account, BaseURL: e.url, Deliver: e.SQS.Send, Log: e.opt.Log})
+	e.S3 = s3.New()
 	e.Lambda = lambda.New(lambda.Options{
 		Region: Region, Account: Account, Endpoint: e.url, Faults: e.Faults, Log: e.opt.Log,
-		Stdout: e.opt.Stdout, Stderr: e.opt.Stderr,
+		Stdout: e.opt.Stdout, Stderr: e.opt.Stderr, Objects: e.S3.Get,
+	})
+	e.Mappings = esm.NewDirectory(esm.DirectoryOptions{
+		Region: Region, Account: Account, World: outside{e.Kinesis, e.Lambda, destination{e.SQS, e.SNS, e.S3}}, Mapping: e.opt.Mapping,
 	})
 	e.wire = wire.NewServer(e.Faults, e.Lambda.Kill, e.Kinesis.Wire(), e.DynamoDB.Wire(), e.SQS.Wire())
 	e.routes = e.control()
@@ -150,7 +159,7 @@ func listen(ctx context.Context, opt Options) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", opt.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("port of %s is taken, perhaps by another local endpoint: stop that one, or choose another port (0 is any free one): %w", opt.Addr, err)
+		return nil, fmt.Errorf("address %s is taken, perhaps by another local endpoint: stop that one, or choose another port (0 is any free one): %w", opt.Addr, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", opt.Addr, err)
@@ -179,11 +188,7 @@ func (e *Endpoint) URL() string { return e.url }
 func (e *Endpoint) Config() aws.Config { return e.config.Copy() }
 
 // Mapping gives the event source mapping with that UUID, nil if there is none.
-func (e *Endpoint) Mapping(id string) *esm.Mapping {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.mappings[id]
-}
+func (e *Endpoint) Mapping(id string) *esm.Mapping { return e.Mappings.Mapping(id) }
 
 // Close ends all mappings, function processes and requests, and returns when none is left. Requests under way lose
 // their connection. It may be called more than once.
@@ -193,6 +198,7 @@ func (e *Endpoint) Close() {
 	e.mu.Unlock()
 	e.cancel()
 	_ = e.server.Close() // of a listener: nothing is lost with it
+	e.Mappings.Close()
 	e.Lambda.Close()
 	e.served.Wait()
 	e.requests.Wait()

@@ -263,7 +263,7 @@ func TestRoute_UnknownRequest_IsNamed(t *testing.T) {
 	if !errors.As(err, &api) || api.ErrorCode() != "NotImplemented" || !strings.Contains(api.ErrorMessage(), "Kinesis ListTagsForStream") {
 		t.Errorf("error %v", err)
 	}
-	if status, body := call(t, http.MethodGet, e.URL()+"/bucket/key", ""); status != http.StatusNotImplemented || !strings.Contains(body, "GET /bucket/key") {
+	if status, body := call(t, http.MethodPatch, e.URL()+"/bucket/key", ""); status != http.StatusNotImplemented || !strings.Contains(body, "S3 PATCH") {
 		t.Errorf("%d %s", status, body)
 	}
 }

@@ -2,13 +2,50 @@ package awslocal
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/awslocal/esm"
 	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
+	"github.com/millrace/millrace/internal/awslocal/s3"
+	"github.com/millrace/millrace/internal/awslocal/sns"
 	"github.com/millrace/millrace/internal/awslocal/sqs"
 )
+
+// outside is what the mappings of the endpoint touch.
+type outside struct {
+	kinesis *kinesis.Service
+	lambda  *lambda.Service
+	destination
+}
+
+// Source gives the stream that an ARN names, itself or by one of its consumers. A consumer that is not there is a stream
+// that is not there.
+func (w outside) Source(arn string) esm.Source {
+	of := esm.Config{EventSourceARN: arn}
+	stream := of.StreamARN()
+	if stream != arn {
+		if _, err := w.kinesis.Consumer(arn); err != nil {
+			stream = arn
+		}
+	}
+	return source{w.kinesis, stream}
+}
+
+// Function finds a function, and keeps the qualifier that it was asked for with.
+func (w outside) Function(ref string) (esm.Target, bool) {
+	f, ok := w.lambda.Function(ref)
+	if !ok {
+		return esm.Target{}, false
+	}
+	name := f.Name
+	if _, qualifier := lambda.SplitName(ref); qualifier != "" {
+		name += ":" + qualifier
+	}
+	return esm.Target{ARN: w.lambda.ARN(name), RoleARN: f.RoleARN, Invoker: invoker{w.lambda, name}}, true
+}
 
 // source is a Kinesis stream as a mapping reads it: in the process, without limits and without polling.
 type source struct {
@@ -64,17 +101,41 @@ func (c cursor) Read(max int) ([]esm.Record, bool) {
 // invoker runs a mapping's function.
 type invoker struct {
 	lambda   *lambda.Service
-	function string // name
+	function string // name, with its qualifier
 }
 
 // Invoke runs the function. When ctx ends first the invocation still reads the payload, and the mapping leaves it alone.
 func (i invoker) Invoke(ctx context.Context, in esm.Invocation) (esm.Answer, error) {
 	a, err := i.lambda.Invoke(ctx, i.function, lambda.Invocation{RequestID: in.RequestID, Payload: in.Payload})
-	return esm.Answer(a), err
+	return esm.Answer{Payload: a.Payload, FunctionError: a.FunctionError, ExecutedVersion: a.ExecutedVersion}, err
 }
 
 // destination takes failure documents to the service that their ARN names.
-type destination struct{ sqs *sqs.Service }
+type destination struct {
+	sqs *sqs.Service
+	sns *sns.Service
+	s3  *s3.Service
+}
 
-// Send delivers one document.
-func (d destination) Send(arn, _, body string) error { return d.sqs.Send(arn, body) }
+// Send delivers one document. Only S3 has use for the key.
+func (d destination) Send(arn, key, body string) error {
+	switch service := serviceOfARN(arn); service {
+	case "sqs":
+		return d.sqs.Send(arn, body)
+	case "sns":
+		return d.sns.Publish(arn, body)
+	case "s3":
+		return d.s3.Put(arn, key, []byte(body), "application/json")
+	default:
+		return fmt.Errorf("destination %s: the local endpoint sends to sqs, sns and s3, not to %q", arn, service)
+	}
+}
+
+// serviceOfARN gives the third part of an ARN, "" of what is none.
+func serviceOfARN(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return parts[2]
+}

@@ -3,11 +3,11 @@ package awslocal
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"io"
+	"os"
 
 	"github.com/millrace/millrace/internal/awslocal/dynamodb"
-	"github.com/millrace/millrace/internal/awslocal/esm"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
 	"github.com/millrace/millrace/internal/awslocal/stack"
 	"github.com/millrace/millrace/internal/config"
@@ -49,8 +49,18 @@ func (c creator) Create(_ context.Context, resource any) error {
 		return err
 	case stack.Queue:
 		return c.queue(r)
-	case lambda.Function:
-		return c.e.Lambda.Create(r)
+	case stack.Consumer:
+		_, err := c.e.Kinesis.RegisterConsumerAt(r.Stream, r.Name, r.Created)
+		return err
+	case stack.Topic:
+		return c.topic(r)
+	case stack.Subscription:
+		_, err := c.e.SNS.Subscribe(r.Topic, r.Queue, r.Raw)
+		return err
+	case stack.Bucket:
+		return c.e.S3.CreateBucket(r.Name)
+	case stack.Function:
+		return c.function(r)
 	case stack.Mapping:
 		return c.mapping(r)
 	}
@@ -65,22 +75,48 @@ func (c creator) queue(q stack.Queue) error {
 	return err
 }
 
-// mapping starts an event source mapping, which ends with the endpoint.
-func (c creator) mapping(m stack.Mapping) error {
-	made, err := esm.New(m.Config, source{c.e.Kinesis, m.Config.EventSourceARN}, invoker{c.e.Lambda, m.Function}, destination{c.e.SQS}, c.e.opt.Mapping)
-	if err != nil {
+func (c creator) topic(t stack.Topic) error {
+	if _, err := c.e.SNS.CreateTopic(t.Name, t.Attributes); err != nil {
 		return err
 	}
-	c.e.mu.Lock()
-	defer c.e.mu.Unlock()
-	if c.e.closed {
-		return errors.New("the endpoint is closed")
-	}
-	c.e.mappings[m.UUID] = made
-	c.e.served.Go(func() {
-		if err := made.Run(c.e.running); err != nil {
-			c.e.opt.Log.Error("event source mapping stopped", "mapping", m.UUID, "function", m.Function, "error", err)
+	for _, s := range t.Subscriptions {
+		if _, err := c.e.SNS.Subscribe(s.Topic, s.Queue, s.Raw); err != nil {
+			return err
 		}
-	})
+	}
 	return nil
+}
+
+// function creates a function, with its code from wherever it is.
+func (c creator) function(f stack.Function) error {
+	var zip []byte
+	var err error
+	switch {
+	case f.CodeDir != "":
+		return c.e.Lambda.Create(f.Function)
+	case f.Zip != "":
+		zip, err = readPackage(f.Zip)
+	default:
+		zip, err = c.e.S3.Get(f.Bucket, f.Key)
+	}
+	if err != nil {
+		return fmt.Errorf("code of function %s: %w", f.Name, err)
+	}
+	return c.e.Lambda.CreateFromZip(f.Function, zip)
+}
+
+// readPackage reads a deployment package, as far as it can be one.
+func readPackage(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, lambda.MaxZip+1)) // one byte too many is refused there
+}
+
+// mapping starts an event source mapping, which ends with the endpoint.
+func (c creator) mapping(m stack.Mapping) error {
+	_, err := c.e.Mappings.Create(m.UUID, m.Config.FunctionARN, m.Config)
+	return err
 }

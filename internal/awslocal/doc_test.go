@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/internal/awslocal/dynamodb"
 	"github.com/millrace/millrace/internal/awslocal/kinesis"
+	"github.com/millrace/millrace/internal/awslocal/sns"
 	"github.com/millrace/millrace/internal/awslocal/sqs"
 	"github.com/millrace/millrace/internal/awslocal/wire"
 )
@@ -50,12 +51,19 @@ func TestDoc_Operations_AreThoseOfTheCode(t *testing.T) {
 	for _, svc := range []*wire.Service{
 		kinesis.New(kinesis.Options{}).Wire(), dynamodb.New(dynamodb.Options{}).Wire(), sqs.New(sqs.Options{}).Wire(),
 	} {
-		got, want := row(t, page, svc.Name), slices.Concat(slices.Collect(maps.Keys(svc.Operations)), slices.Collect(maps.Keys(svc.Streams)))
-		slices.Sort(got)
-		slices.Sort(want)
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: docs/local.md has %v\nthe code %v", svc.Name, got, want)
-		}
+		sameOperations(t, svc.Name, row(t, page, svc.Name), slices.Concat(slices.Collect(maps.Keys(svc.Operations)), slices.Collect(maps.Keys(svc.Streams))))
+	}
+	sameOperations(t, "SNS", row(t, page, "SNS"), sns.Operations())
+	e := Start(t, Options{})
+	sameOperations(t, "Lambda", row(t, page, "Lambda"), append(e.Lambda.Operations(), e.Mappings.Operations()...))
+}
+
+func sameOperations(t *testing.T, service string, got, want []string) {
+	t.Helper()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: docs/local.md has %v\nthe code %v", service, got, want)
 	}
 }
 

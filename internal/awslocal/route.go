@@ -11,31 +11,55 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/millrace/millrace/internal/awslocal/fault"
+	"github.com/millrace/millrace/internal/awslocal/sns"
 	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
 // maxControl bounds a request of the control API: fault.MaxRules rules of 256 bytes.
 const maxControl = 256 << 10
 
-// route hands a request to its service, which its header or path tells: X-Amz-Target of the JSON protocols,
-// Lambda's path, the form of the Query protocol.
+// route hands a request to its service.
 func (e *Endpoint) route(w http.ResponseWriter, r *http.Request) {
 	if !e.enter() {
 		panic(http.ErrAbortHandler)
 	}
 	defer e.requests.Done()
-	switch {
-	case strings.HasPrefix(r.URL.Path, "/_millrace/"):
+	switch doorOf(r) {
+	case doorControl:
 		e.routes.ServeHTTP(w, r)
-	case r.Header.Get("X-Amz-Target") != "":
+	case doorJSON:
 		e.wire.ServeHTTP(w, r)
-	case strings.HasPrefix(r.URL.Path, "/2015-03-31/"):
-		e.Lambda.ServeHTTP(w, r)
-	case r.Method == http.MethodPost && isForm(r):
-		e.Stacks.ServeHTTP(w, r)
+	case doorLambda:
+		e.serveLambda(w, r)
+	case doorQuery:
+		e.query(w, r)
+	case doorS3:
+		e.S3.ServeHTTP(w, r)
 	default:
 		wire.NotImplemented(w, r.Method+" "+r.URL.Path)
 	}
+}
+
+// query hands a request of the Query protocol to its service, which the version tells that it names.
+func (e *Endpoint) query(w http.ResponseWriter, r *http.Request) {
+	if form, err := wire.Form(w, r); err == nil && form.Get("Version") == sns.Version {
+		e.SNS.ServeHTTP(w, r)
+		return
+	}
+	e.Stacks.ServeHTTP(w, r)
+}
+
+// serveLambda hands a request to the functions or to the mappings. Some clients write a slash behind a collection.
+func (e *Endpoint) serveLambda(w http.ResponseWriter, r *http.Request) {
+	if path, ok := strings.CutSuffix(r.URL.Path, "/"); ok {
+		r = r.Clone(r.Context())
+		r.URL.Path, r.URL.RawPath = path, strings.TrimSuffix(r.URL.RawPath, "/")
+	}
+	if strings.HasPrefix(r.URL.Path, "/2015-03-31/event-source-mappings") {
+		e.Mappings.ServeHTTP(w, r)
+		return
+	}
+	e.Lambda.ServeHTTP(w, r)
 }
 
 // enter counts a request, unless the endpoint is closing.
@@ -56,6 +80,7 @@ func isForm(r *http.Request) bool {
 // control is the API of the endpoint itself, which AWS does not have:
 //
 //	GET    /_millrace/health   200 when the endpoint answers
+//	GET    /_millrace/mappings every event source mapping with its state, counters and shards
 //	GET    /_millrace/faults   the rules as they were added, with how often each has fired
 //	POST   /_millrace/faults   adds rules: a list as Rule has them
 //	DELETE /_millrace/faults   takes all rules away
@@ -64,6 +89,7 @@ func isForm(r *http.Request) bool {
 func (e *Endpoint) control() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_millrace/health", func(w http.ResponseWriter, _ *http.Request) { reply(w, map[string]string{"status": "ok"}) })
+	mux.HandleFunc("GET /_millrace/mappings", func(w http.ResponseWriter, _ *http.Request) { reply(w, report(e.Mappings.Entries())) })
 	mux.HandleFunc("GET /_millrace/faults", func(w http.ResponseWriter, _ *http.Request) { reply(w, e.Faults.Report()) })
 	mux.HandleFunc("POST /_millrace/faults", e.addFaults)
 	mux.HandleFunc("DELETE /_millrace/faults", func(w http.ResponseWriter, _ *http.Request) {
@@ -142,5 +168,5 @@ func readRules(body io.Reader) ([]fault.Rule, error) {
 
 func reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.MarshalWrite(w, v) // the caller has gone: nobody is left to tell
+	_ = json.MarshalWrite(w, v, json.Deterministic(true)) // the caller has gone: nobody is left to tell
 }

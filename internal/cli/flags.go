@@ -60,6 +60,13 @@ func (f *Flags) Parse(args []string) error {
 // Args gives what stood among the flags and was none.
 func (f *Flags) Args() []string { return f.arguments }
 
+// Given tells whether a flag was given at all, be it with its default.
+func (f *Flags) Given(name string) bool {
+	given := false
+	f.Visit(func(fl *flag.Flag) { given = given || fl.Name == name })
+	return given
+}
+
 // Usagef makes a usage error whose hint names the command's help.
 func (f *Flags) Usagef(format string, args ...any) error { return Usagef(f.hint(), format, args...) }
 

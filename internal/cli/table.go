@@ -30,7 +30,13 @@ const (
 func (f *Flags) Format() *Format {
 	format := Text
 	choose := func(name string, as Format, what string) {
-		f.BoolFunc(name, what, func(string) error { format = as; return nil })
+		f.BoolFunc(name, what, func(string) error {
+			if format != Text && format != as {
+				return fmt.Errorf("is given beside -%s: choose one", format)
+			}
+			format = as
+			return nil
+		})
 	}
 	choose("json", JSON, "write a JSON array, an object a line")
 	choose("csv", CSV, "write CSV with a header")

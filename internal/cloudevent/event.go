@@ -75,12 +75,20 @@ func (d *Decoder) Decode(e *Event, b []byte) error {
 	}
 	var version string
 	if err := d.object(e, &version); err != nil {
-		return err
+		return plain(err)
 	}
 	if rest := bytes.TrimLeft(d.json.UnreadBuffer(), " \t\r\n"); len(rest) > 0 {
-		return fmt.Errorf("%d bytes after the JSON object", len(rest))
+		return fmt.Errorf("goes on after the JSON object, which ends at byte %d", d.json.InputOffset())
 	}
 	return check(e, version)
+}
+
+// plain says of what is not JSON why and where, for people who know no library of ours.
+func plain(err error) error {
+	if syntax := (*jsontext.SyntacticError)(nil); errors.As(err, &syntax) {
+		return fmt.Errorf("is not JSON: %w at byte %d", syntax.Err, syntax.ByteOffset)
+	}
+	return err
 }
 
 func (d *Decoder) object(e *Event, version *string) error {

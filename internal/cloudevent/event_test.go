@@ -47,7 +47,7 @@ func TestDecode_BadInput_IsRefusedWithItsReason(t *testing.T) {
 		{"not UTF-8", with("LAS", "\xff"), "UTF-8", false},
 		{"name twice", with(`"id":"1"`, `"id":"1","id":"2"`), "duplicate", false},
 		{"name twice in data", with(`"distance":2176`, `"delay":1`), "duplicate", false},
-		{"something behind", flight + "{}", "2 bytes after", false},
+		{"something behind", flight + "{}", "goes on after the JSON object, which ends at byte", false},
 		{"lone surrogate", with("LAS", `\ud800`), "surrogate", false},
 		{"too deep", with(`"LAS","destination"`, strings.Repeat("[", 20_000)), "depth", false},
 		{"array", `[]`, "array", true},

@@ -29,7 +29,9 @@ func Lines(name string, r io.Reader) iter.Seq2[Line, error] {
 		for n := 1; ; n++ {
 			text, end, err := readLine(in)
 			if err == nil && len(text) > 0 {
-				err = d.Decode(&e, text)
+				if err = d.Decode(&e, text); err != nil && !errors.Is(err, ErrInvalid) {
+					err = fmt.Errorf("%w; want one CloudEvents JSON object a line", err)
+				}
 			}
 			if err != nil {
 				yield(Line{Number: n}, fmt.Errorf("%s:%d: %w", name, n, err))

@@ -26,7 +26,7 @@ func TestLines_GivesEachEventWithItsNumber(t *testing.T) {
 func TestLines_BadLine_EndsWithItsNumber(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{flight + "\n{}\n" + flight, "f:2: not a valid CloudEvent: specversion is missing"},
-		{flight + "\n" + flight[:50], "f:2: "},
+		{flight + "\n" + flight[:50], "f:2: is not JSON: unexpected EOF at byte 50; want one CloudEvents JSON object a line"},
 		{flight + "\n" + strings.Repeat(" ", MaxLine) + flight, "f:2: the line has more than the 1048576 bytes"},
 	} {
 		var got error

@@ -41,6 +41,8 @@ func Drop(ctx context.Context, db Dropper, table, set string, progress func(item
 	return nil
 }
 
+var keysOnly = "pk, sk"
+
 // So many partitions are deleted at once, and so many items of each.
 const (
 	dropPartitions = 16
@@ -95,7 +97,9 @@ func (d *dropping) partitions(ctx context.Context, index string) error {
 func (d *dropping) each(ctx context.Context, pk string, atOnce int, do func(context.Context, item) error) (n int, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
-	err = eachItem(ctx, d.db, d.table, pk, "", func(i item) error {
+	in := inPartition(d.table, pk)
+	in.ProjectionExpression = &keysOnly // marks are large, and nobody needs them
+	err = eachItem(ctx, d.db, in, func(i item) error {
 		n++
 		g.Go(func() error { return do(ctx, i) })
 		return nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/millrace/millrace/internal/awslocal/fault"
 	"github.com/millrace/millrace/internal/meter"
@@ -261,4 +262,91 @@ func TestWire_Drop_OverManyPagesAndFaults_LeavesNothing(t *testing.T) {
 		}
 	}
 	fill(t, ledgerAt(db), again, old, "CCCCCC")
+}
+
+// Any sequence of batches by warm and cold instances, of drops, and of drops that are killed: the set holds what was
+// handed over since it began, each event once, or it is being dropped; and in the end a drop leaves nothing.
+func TestDrop_AnySequenceOfBatchesAndDrops_SetHoldsWhatCameSinceItBegan(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m, s := firstMeter(t), newStore()
+		fill(t, ledgerAt(s), LiveSet, effects(m, 0, 8, fewGroups), "CCCCCCCC")
+		before := s.snapshot()
+		warm := []*Ledger{ledgerAt(s), ledgerAt(s), ledgerAt(s, func(o *Options) { o.Memory = 1 })}
+		held := map[int]bool{}
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			if rapid.IntRange(0, 2).Draw(rt, "drop") == 0 {
+				if e := dropPart(t, s, rapid.IntRange(0, 60).Draw(rt, "calls")); e == nil {
+					clear(held)
+				}
+				continue
+			}
+			l := ledgerAt(s)
+			if i := rapid.IntRange(0, 3).Draw(rt, "instance"); i < len(warm) {
+				l = warm[i]
+			}
+			handInto(t, rt, s, l, m, rapid.SliceOfNDistinct(rapid.IntRange(0, 7), 1, 6, rapid.ID[int]).Draw(rt, "events"), held)
+		}
+		if err := Drop(t.Context(), s, "table", again, nil); err != nil && !errors.Is(err, ErrNoSet) {
+			rt.Fatal(err)
+		}
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(s.snapshot()))); diff != "" {
+			rt.Fatal(diff)
+		}
+	})
+}
+
+// dropPart runs a drop that is killed after so many calls, if it has more, and gives what is left of the set's entry.
+func dropPart(t testing.TB, s *store, calls int) *entry {
+	t.Helper()
+	g := newGate(s)
+	var mu sync.Mutex
+	g.onAll(func(_ context.Context, _ int, apply func() error) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if calls--; calls < 0 {
+			return context.Canceled
+		}
+		return apply()
+	})
+	_ = Drop(t.Context(), g, "table", again, nil)
+	e, err := readEntry(t.Context(), s, "table", again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// handInto hands events over and holds the outcomes against those that the set holds.
+func handInto(t testing.TB, rt *rapid.T, s *store, l *Ledger, m *meter.Meter, events []int, held map[int]bool) {
+	ctx := context.Background()
+	e, err := readEntry(ctx, s, "table", again)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	var es []meter.Effect
+	want := ""
+	for _, n := range events {
+		es = append(es, effect(m, n, noon.Add(time.Duration(n)*10*time.Minute), fewGroups(n)))
+		want += map[bool]string{true: "=", false: "C"}[held[n]]
+	}
+	rs, err := hand(ctx, l, again, shardA, es)
+	if e != nil && e.dropping {
+		if !errors.Is(err, errDropping) {
+			rt.Fatalf("a set that is being dropped is counted into: %v", err)
+		}
+		return
+	}
+	if err != nil || outcomes(rs) != want {
+		rt.Fatalf("outcomes %s, want %s; %v", outcomes(rs), want, err)
+	}
+	var sum meter.Aggregate
+	for _, n := range events {
+		held[n] = true
+	}
+	for n := range held {
+		sum.Observe([]meter.Decimal{power(n)})
+	}
+	if total := totalOf(t, s, again, m); total.Count != sum.Count || total.Stats[0].Sum != sum.Stats[0].Sum {
+		rt.Fatalf("the set holds %d, want %d", total.Count, sum.Count)
+	}
 }

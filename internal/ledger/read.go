@@ -279,19 +279,24 @@ var (
 )
 
 func (r *Meters) query(ctx context.Context, pk, prefix string, each func(item) error) error {
-	return eachItem(ctx, r.db, r.table, pk, prefix, each)
-}
-
-// eachItem reads a partition, strongly consistent, or what of it has sort keys with a prefix.
-func eachItem(ctx context.Context, db Reader, table, pk, prefix string, each func(item) error) error {
-	in := &dynamodb.QueryInput{
-		TableName: &table, ConsistentRead: consistent,
-		KeyConditionExpression: &partition, ExpressionAttributeValues: item{":pk": text(pk)},
-	}
+	in := inPartition(r.table, pk)
 	if prefix != "" {
 		in.KeyConditionExpression = &prefixOnly
 		in.ExpressionAttributeValues[":sk"] = text(prefix)
 	}
+	return eachItem(ctx, r.db, in, each)
+}
+
+// inPartition asks for the items of a partition, strongly consistent.
+func inPartition(table, pk string) *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{
+		TableName: &table, ConsistentRead: consistent,
+		KeyConditionExpression: &partition, ExpressionAttributeValues: item{":pk": text(pk)},
+	}
+}
+
+// eachItem gives all items that a query finds, page by page.
+func eachItem(ctx context.Context, db Reader, in *dynamodb.QueryInput, each func(item) error) error {
 	for {
 		out, err := db.Query(ctx, in)
 		if err != nil {

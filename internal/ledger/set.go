@@ -46,7 +46,7 @@ func Sets(ctx context.Context, db Reader, table string) ([]string, error) {
 	if layout != nil {
 		names = append(names, LiveSet)
 	}
-	err = eachItem(ctx, db, table, setsPK, "", func(i item) error {
+	err = eachItem(ctx, db, inPartition(table, setsPK), func(i item) error {
 		name, err := textOf(i, attrSK)
 		names = append(names, name)
 		return err

@@ -2,9 +2,11 @@ package meter
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -86,10 +88,26 @@ func place(b []byte, err error) error {
 		return fmt.Errorf("%s: no such member; a meter has name, type, by, measures and window", semantic.JSONPointer)
 	}
 	if errors.As(err, &semantic) {
-		return fmt.Errorf("%s: has the wrong JSON type", semantic.JSONPointer)
+		return fmt.Errorf("%s: want %s", cmp.Or(string(semantic.JSONPointer), "the file"), wanted(semantic.GoType))
 	}
 	return err
 }
+
+// wanted is what JSON a Go type is read from.
+func wanted(t reflect.Type) string {
+	switch {
+	case t == nil:
+		return "another JSON type"
+	case t.Kind() == reflect.Slice:
+		return "a list"
+	case t.Kind() == reflect.String:
+		return "a string"
+	}
+	return "an object"
+}
+
+// countName is what tables and aggregates call the number of events.
+const countName = "count"
 
 type parser struct {
 	file string
@@ -178,6 +196,9 @@ func (p *parser) meter(at string, d declaration) *Meter {
 		here := at + "/measures/" + name
 		if !measureName.MatchString(name) || len(name) > MaxName {
 			p.bad(here, "want a name of lower-case letters, digits and _, at most %d, a letter first", MaxName)
+		}
+		if name == countName {
+			p.bad(here, "is what the number of events is called: choose another name")
 		}
 		path := p.path(here, d.Measures[name])
 		if len(path.names) == 1 {

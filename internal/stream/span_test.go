@@ -126,6 +126,46 @@ func TestReadSpan_Trimmed_SaysWhichPart(t *testing.T) {
 	})
 }
 
+func TestReadSpan_OfAShardThatWasSplit_IsReadUntilItLeavesTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, _ := inBubble(t, kinesis.Options{}, 1)
+		numbers := puts(t, api, "1", "2", "3")
+		split(t, api, shard0)
+		puts(t, api, "4", "5")
+		data, c := readSpan(t, api, numbers[1], numbers[2])
+		if !c.Whole() || !slices.Equal(data, []string{"2", "3"}) {
+			t.Errorf("closed: %q, %+v", data, c)
+		}
+		time.Sleep(48 * time.Hour)
+		if data, c = readSpan(t, api, numbers[1], numbers[2]); data != nil || c.Whole() || !errors.Is(c.Reason, ErrShardGone) {
+			t.Errorf("gone: %q, %+v", data, c)
+		}
+	})
+}
+
+// Trimming overtakes the reader between two pages: its ends do not show the gap, the count does.
+func TestReadSpan_TrimmedWhileReading_TheCountShows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, _ := inBubble(t, kinesis.Options{}, 1)
+		p := NewProducer(api, "s", Options{})
+		defer p.Close()
+		first := puts(t, api, "first")[0]
+		mustPut(t, p, MaxPageRecords+10, MaxPageRecords+10)
+		if err := p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(23*time.Hour + 59*time.Minute)
+		last := puts(t, api, "last")[0]
+		c, err := ReadSpan(t.Context(), api, "s", Span{Shard: shard0, First: first, Last: last}, func([]types.Record) error {
+			time.Sleep(2 * time.Minute)
+			return nil
+		})
+		if err != nil || !c.Whole() || c.Records != MaxPageRecords+1 {
+			t.Errorf("%+v, %v", c, err)
+		}
+	})
+}
+
 func TestReadSpan_NoSuchShardOrNumber_IsNoError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, _ := inBubble(t, kinesis.Options{}, 1)

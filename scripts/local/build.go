@@ -60,6 +60,9 @@ func build(ctx context.Context, root, function string) error {
 	if errors.Is(err, exec.ErrNotFound) {
 		return fmt.Errorf("build function %s: the go command is not on PATH: install Go 1.26 or later", function)
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return fmt.Errorf("build function %s: %w\n%s", function, err, text)
 	}

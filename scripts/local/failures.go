@@ -37,14 +37,18 @@ func (s *localStack) checkFailures(ctx context.Context, l *load, sum *summary) e
 		if f.Record.Text == "" {
 			sum.differences = append(sum.differences, "failure queue: no reason is given for "+f.ID())
 		}
-		payload := string(f.Record.Payload)
+		payload, reason := string(f.Record.Payload), f.Class()+": "+f.Record.Text
 		if isHandlers(f.Record) {
 			byHandler[payload] = true
+			sum.reasons = append(sum.reasons, reasonFor(reason, payload))
 			continue
 		}
-		payloads[payload] = f.Class() + ": " + f.Record.Text
+		if _, ok := l.truth.refused[payload]; ok {
+			sum.reasons = append(sum.reasons, reasonFor(reason, payload))
+		}
+		payloads[payload] = reason
 	}
-	sum.Failed, sum.handled = len(payloads)+len(byHandler), len(byHandler)
+	sum.Failed, sum.handled, sum.uncountable = len(payloads)+len(byHandler), len(byHandler), len(l.truth.refused)
 	out, err := s.notCounted(ctx, byHandler)
 	if err != nil {
 		return err
@@ -54,6 +58,17 @@ func (s *localStack) checkFailures(ctx context.Context, l *load, sum *summary) e
 	}
 	sum.differences = append(sum.differences, failureDifferences(l, payloads)...)
 	return nil
+}
+
+// shownPayload is enough of an event to know it by.
+const shownPayload = 100
+
+// reasonFor is a line about an event that nobody spoiled and that failed all the same.
+func reasonFor(reason, payload string) string {
+	if len(payload) > shownPayload {
+		payload = strings.ToValidUTF8(payload[:shownPayload], "") + "..."
+	}
+	return reason + ": " + payload
 }
 
 // isHandlers tells whether a failure was the handler's doing. A value that DynamoDB refuses has the same class as what

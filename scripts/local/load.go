@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"github.com/millrace/millrace/internal/cloudevent"
 	"github.com/millrace/millrace/internal/meter"
 	"github.com/millrace/millrace/internal/sample"
+	"github.com/millrace/millrace/internal/stream"
 )
 
 // put is one record to put on the stream.
@@ -27,8 +30,8 @@ type load struct {
 }
 
 // readLoad reads the events, spoils and repeats what the options ask for, and reckons the truth over the rest.
-func readLoad(o options, set *meter.Set) (*load, error) {
-	events, err := readEvents(o.events)
+func readLoad(ctx context.Context, o options, set *meter.Set, stdin io.Reader) (*load, error) {
+	events, err := readEvents(ctx, o.events, stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +39,9 @@ func readLoad(o options, set *meter.Set) (*load, error) {
 	rng := rand.New(rand.NewPCG(o.chaos, 1))
 	var again []copied
 	for i, p := range events {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		switch draw := rng.Float64(); {
 		case draw < o.corrupt:
 			p.data = spoil(p.data, i)
@@ -89,12 +95,27 @@ type copied struct {
 // so that it is in another.
 const copyDistance = 4000
 
-func readEvents(file string) ([]put, error) {
-	if file != "" {
-		return readFile(file)
+func readEvents(ctx context.Context, file string, stdin io.Reader) ([]put, error) {
+	switch file {
+	case "":
+		return readSample(ctx)
+	case "-":
+		return readLines(ctx, "input", stdin)
 	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	defer f.Close()
+	return readLines(ctx, file, f)
+}
+
+func readSample(ctx context.Context) ([]put, error) {
 	puts := make([]put, 0, sample.Flights)
 	for f, err := range sample.All() {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -103,21 +124,22 @@ func readEvents(file string) ([]put, error) {
 	return puts, nil
 }
 
-func readFile(file string) ([]put, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
-	}
-	defer f.Close()
+func readLines(ctx context.Context, name string, in io.Reader) ([]put, error) {
 	var puts []put
-	for line, err := range cloudevent.Lines(file, f) {
+	for line, err := range cloudevent.Lines(name, in) {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return nil, err
+		}
+		if reason := (stream.Record{Key: line.Key, Data: line.Data}).Refusal(); reason != "" {
+			return nil, fmt.Errorf("%s:%d: cannot be put: %s", name, line.Number, reason)
 		}
 		puts = append(puts, put{line.Key, line.Data})
 	}
 	if len(puts) == 0 {
-		return nil, fmt.Errorf("%s: holds no events", file)
+		return nil, fmt.Errorf("%s: holds no events", name)
 	}
 	return puts, nil
 }

@@ -86,7 +86,7 @@ func TestSpoil_LeavesTheEventAlone(t *testing.T) {
 
 func TestReadLoad_NothingAsked_PutsTheFileAsItIs(t *testing.T) {
 	events := flights(t, 50)
-	l, err := readLoad(options{events: fileOf(t, events...)}, meters(t))
+	l, err := readLoad(t.Context(), options{events: fileOf(t, events...)}, meters(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestReadLoad_SpoiledAndCopied_AddsUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := options{events: file, chaos: rapid.Uint64().Draw(t, "seed"), corrupt: rapid.Float64Range(0, 1).Draw(t, "corrupt")}
 		o.duplicates = rapid.Float64Range(0, 1-o.corrupt).Draw(t, "duplicates")
-		l, err := readLoad(o, set)
+		l, err := readLoad(t.Context(), o, set, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestReadLoad_SpoiledAndCopied_AddsUp(t *testing.T) {
 
 func TestReadLoad_Copies_ComeInAnotherBatch(t *testing.T) {
 	const n = 6000
-	l, err := readLoad(options{events: fileOf(t, flights(t, n)...), duplicates: 1}, meters(t))
+	l, err := readLoad(t.Context(), options{events: fileOf(t, flights(t, n)...), duplicates: 1}, meters(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestReadLoad_SameSeed_IsTheSameLoad(t *testing.T) {
 	file, set := fileOf(t, flights(t, 500)...), meters(t)
 	var texts [3]string
 	for i, seed := range []uint64{7, 7, 8} {
-		l, err := readLoad(options{events: file, chaos: seed, corrupt: 0.1, duplicates: 0.1}, set)
+		l, err := readLoad(t.Context(), options{events: file, chaos: seed, corrupt: 0.1, duplicates: 0.1}, set, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,10 +174,11 @@ func TestReadLoad_NoSuchEvents_NamesFileAndPlace(t *testing.T) {
 		"malformed": {fileOf(t, good[0], []byte("{oops"), good[1]), "events.jsonl:2: "},
 		"no event":  {fileOf(t, good[0], nil, []byte(`{"specversion":"1.0"}`)), "events.jsonl:3: not a valid CloudEvent"},
 		"rubbish":   {fileOf(t, []byte{0x1f, 0x8b, 0, 0xff}), "events.jsonl:1: "},
+		"long key":  {fileOf(t, good[0], bytes.Replace(good[1], []byte(`"subject":"`), []byte(`"subject":"`+strings.Repeat("x", 300)), 1)), "events.jsonl:2: cannot be put: partition key"},
 		"too long":  {fileOf(t, bytes.Repeat([]byte{'x'}, 2<<20)), "events.jsonl:1: the line has more than"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := readLoad(options{events: c.file}, meters(t)); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := readLoad(t.Context(), options{events: c.file}, meters(t), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %s", err, c.want)
 			}
 		})
@@ -214,15 +215,13 @@ func TestFunctionLog_ShowsWhatIsNoMetric_UpToABound(t *testing.T) {
 	}
 }
 
-func TestSummary_Differences_AreListedToABound(t *testing.T) {
-	s := summary{differences: make([]string, shownDifferences+5)}
+func TestWriteFirst_ManyLines_AreListedToABound(t *testing.T) {
 	var out bytes.Buffer
-	s.writeDifferences(&out)
+	writeFirst(&out, make([]string, shownFirst+5))
 	if !strings.HasSuffix(out.String(), "... and 5 more\n") {
 		t.Errorf("%q", out.String())
 	}
-	s.differences = nil
-	s.writeDifferences(writerOfNothing{t})
+	writeFirst(writerOfNothing{t}, nil)
 }
 
 // writerOfNothing fails the test when it is written to.

@@ -108,7 +108,7 @@ func TestRun_Plain_IsEqual(t *testing.T) {
 func TestRun_SpoiledAndCopied_IsEqualAndSaysSo(t *testing.T) {
 	file := fileOf(t, flights(t, 3000)...)
 	r := runJSON(t, file, "-duplicates", "0.05", "-corrupt", "0.02")
-	l, err := readLoad(options{events: file, duplicates: 0.05, corrupt: 0.02}, meters(t))
+	l, err := readLoad(t.Context(), options{events: file, duplicates: 0.05, corrupt: 0.02}, meters(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,12 +119,14 @@ func TestRun_SpoiledAndCopied_IsEqualAndSaysSo(t *testing.T) {
 
 func TestRun_Chaos_IsEqualAndTellsWhatItDid(t *testing.T) {
 	r := runJSON(t, fileOf(t, flights(t, 8000)...), "-chaos", "42", "-duplicates", "0.05", "-corrupt", "0.001")
-	fired := 0
+	times := map[string]int{}
 	for _, f := range r.Faults {
-		fired += f.Times
+		times[f.Operation+" "+f.Kind] += f.Times
 	}
-	if fired == 0 || len(r.Faults) != len(chaos) {
-		t.Errorf("nothing was done to the run: %+v", r.Faults)
+	for _, rule := range chaos {
+		if what := rule.Operation + " " + rule.Kind.String(); times[what] == 0 {
+			t.Errorf("no %s was done to the run: %v", what, times)
+		}
 	}
 }
 
@@ -137,9 +139,23 @@ func TestRun_EventsThatNoMeterCounts_AreEqual(t *testing.T) {
 	}
 }
 
+func TestRun_EventThatAMeterRefuses_IsShownWithItsReason(t *testing.T) {
+	events := flights(t, 2)
+	bad := bytes.Replace(events[1], []byte(`"distance":`), []byte(`"distance":"far","was":`), 1)
+	var stdout, stderr text
+	if code := cli.Execute(t.Context(), "local", run, []string{"-port", "0", "-events", "-"}, bytes.NewReader(bytes.Join([][]byte{events[0], bad}, []byte("\n"))), &stdout, &stderr); code != cli.ExitDone {
+		t.Fatalf("exit %d: %s", code, stderr.String())
+	}
+	for _, want := range []string{"0 spoiled, 1 of no use to a meter, 0 the handler's doing", "in the failure queue, beside what was spoiled\n  invalid: ", "data.distance"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, stdout.String())
+		}
+	}
+}
+
 func TestWork_TruthIsAnother_IsNotEqual(t *testing.T) {
 	events := flights(t, 4)
-	l, err := readLoad(options{events: fileOf(t, events[:3]...)}, meters(t))
+	l, err := readLoad(t.Context(), options{events: fileOf(t, events[:3]...)}, meters(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,6 +263,14 @@ func TestRun_WrongUsage_DoesNothing(t *testing.T) {
 		{"-port x", "-port"},
 		{"-listen 1.2.3.4:80", "without a port"},
 		{"-listen nohost", "want an IP address"},
+		{"-template t.yaml -events e.jsonl", "-events is for the sample run"},
+		{"-template t.yaml -duplicates 0.1", "-duplicates is for the sample run"},
+		{"-chaos 1 -template t.yaml", "-chaos is for the sample run"},
+		{"-template t.yaml -json", "-json is for the sample run"},
+		{"-template t.yaml -parameter a", "want NAME=VALUE"},
+		{"-template t.yaml -parameter a=b -parameter a=c", "is there twice"},
+		{"-parameter a=b", "want -template with it"},
+		{"-events=", "-events is empty"},
 	} {
 		code, stdout, stderr := local(t.Context(), strings.Fields(c.args)...)
 		if code != cli.ExitUsage || stdout != "" || !strings.Contains(stderr, c.want) || !strings.Contains(stderr, "go run ./scripts/local -h") {

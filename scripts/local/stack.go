@@ -59,7 +59,7 @@ func start(ctx context.Context, o options, root string, stderr io.Writer) (*loca
 		return nil, err
 	}
 	if o.isChaos {
-		if err := s.unleash(o.chaos); err != nil {
+		if err := endpoint.Faults.Add(unleashed()...); err != nil {
 			endpoint.Close()
 			return nil, err
 		}
@@ -113,7 +113,26 @@ func (s *localStack) deploy(ctx context.Context, root string) (*stack.Stack, err
 		return nil, err
 	}
 	s.outputs = made.Outputs
-	return made, nil
+	return made, s.hurry()
+}
+
+// localPatience is how long the processor bears an event on which a handler fails: on AWS ten minutes, which nobody waits
+// for here.
+const localPatience = 5 * time.Second
+
+// hurry shortens what nobody waits for on this machine: the processor's patience and, when it is made to fail, its
+// time-out. No instance runs yet.
+func (s *localStack) hurry() error {
+	f, ok := s.endpoint.Lambda.Function(s.outputs[config.OutputProcessor])
+	if !ok {
+		return errors.New("the stack has no processor function")
+	}
+	f.Environment = maps.Clone(f.Environment)
+	f.Environment[config.EnvPatience] = config.Span(localPatience).String()
+	if s.isChaos {
+		f.Timeout = chaosTimeout
+	}
+	return s.endpoint.Lambda.Update(f)
 }
 
 // kinds gives the resources' types in words, each once and in order: of AWS::KinesisFirehose::DeliveryStream
@@ -137,6 +156,7 @@ func (s *localStack) work(ctx context.Context, l *load, set *meter.Set, stderr i
 	if err := s.put(ctx, l, stderr); err != nil {
 		return nil, err
 	}
+	fmt.Fprintln(stderr, "reading the meters and the failure queue")
 	took := s.settled.last().Sub(began)
 	sum, err := s.sumUp(ctx, l, set)
 	if err != nil {
@@ -148,7 +168,7 @@ func (s *localStack) work(ctx context.Context, l *load, set *meter.Set, stderr i
 
 // put puts the load and waits until the mapping has settled all that the stream has.
 func (s *localStack) put(ctx context.Context, l *load, stderr io.Writer) error {
-	progress := cli.NewProgress(stderr, "counted", "record", int64(len(l.puts)))
+	progress := cli.NewProgress(stderr, "settled", "record", int64(len(l.puts)))
 	defer progress.End()
 	s.settled.tell(progress.Add)
 	p := stream.NewProducer(kinesis.NewFromConfig(s.endpoint.Config()), s.outputs[config.OutputStream], stream.Options{Unordered: true})
@@ -176,18 +196,14 @@ func (s *localStack) stuck() error {
 	return fmt.Errorf("the function has failed in all of its first %d invocations: its own words, if it had any, are above", failed)
 }
 
-// unleash arms the standard mix of faults, and shortens the function's time-out so that one is soon over.
-func (s *localStack) unleash(seed uint64) error {
-	name := s.outputs[config.OutputProcessor]
-	f, ok := s.endpoint.Lambda.Function(name)
-	if !ok {
-		return errors.New("the stack has no processor function")
+// unleashed gives the standard mix with each fault first once for certain: a run with any seed has been through all.
+func unleashed() []fault.Rule {
+	var rules []fault.Rule
+	for _, r := range chaos {
+		r.Probability, r.Count = 1, 1
+		rules = append(rules, r)
 	}
-	f.Timeout = chaosTimeout
-	if err := s.endpoint.Lambda.Update(f); err != nil {
-		return err
-	}
-	return s.endpoint.Faults.Add(chaos...)
+	return append(rules, chaos...)
 }
 
 const chaosTimeout = 3 * time.Second
@@ -215,8 +231,7 @@ var chaos = []fault.Rule{
 // serve keeps the stack up until ctx ends.
 func (s *localStack) serve(ctx context.Context, stderr io.Writer) {
 	s.logs.showAll()
-	fmt.Fprintf(stderr, "\nThe stack stays up until Ctrl-C. For the aws CLI, any SDK and the commands beside this one:\n\n"+
-		"  export AWS_ENDPOINT_URL=%[1]s AWS_REGION=%[2]s AWS_DEFAULT_REGION=%[2]s AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n\n", s.endpoint.URL(), awslocal.Region)
+	fmt.Fprint(stderr, environment(s.endpoint))
 	for _, name := range []string{config.OutputStream, config.OutputTable, config.OutputFailureQueue, config.OutputProcessor} {
 		fmt.Fprintf(stderr, "  %-16s %s\n", name, s.outputs[name])
 	}

@@ -37,8 +37,10 @@ type summary struct {
 
 	differences []string
 	meters      *cli.Table
+	reasons     []string // why events failed that were not spoiled
 	spoiled     int
-	handled     int           // refused by the handler
+	handled     int           // refused by the handler, or given up on it
+	uncountable int           // by a meter
 	first       time.Duration // median time from a process's start to its first next
 }
 
@@ -216,7 +218,11 @@ func (s *summary) write(w io.Writer, o options) error {
 		verdict = "NOT EQUAL: " + cli.Count(int64(len(s.differences)), "difference")
 	}
 	fmt.Fprintln(w, verdict)
-	s.writeDifferences(w)
+	writeFirst(w, s.differences)
+	if len(s.reasons) > 0 {
+		fmt.Fprintln(w, "\nin the failure queue, beside what was spoiled")
+		writeFirst(w, s.reasons)
+	}
 	fmt.Fprintln(w)
 	if err := s.figures().Write(w, cli.Text); err != nil {
 		return err
@@ -228,16 +234,17 @@ func (s *summary) write(w io.Writer, o options) error {
 	return nil
 }
 
-// shownDifferences are enough to see what is wrong.
-const shownDifferences = 20
+// shownFirst lines are enough to see what is wrong.
+const shownFirst = 20
 
-func (s *summary) writeDifferences(w io.Writer) {
-	for i, d := range s.differences {
-		if i == shownDifferences {
-			fmt.Fprintf(w, "  ... and %d more\n", len(s.differences)-i)
+// writeFirst writes the first lines of a list.
+func writeFirst(w io.Writer, lines []string) {
+	for i, line := range lines {
+		if i == shownFirst {
+			fmt.Fprintf(w, "  ... and %s more\n", cli.Thousands(int64(len(lines)-i)))
 			return
 		}
-		fmt.Fprintln(w, "  "+d)
+		fmt.Fprintln(w, "  "+line)
 	}
 }
 
@@ -246,7 +253,8 @@ func (s *summary) figures() *cli.Table {
 	add := func(name, value, note string) { t.Add(name, value, note) }
 	add("events", cli.Thousands(int64(s.Events)), "distinct")
 	add("duplicates", cli.Thousands(s.Duplicates), "copies that the ledger recognised, redelivered ones included")
-	add("failed", cli.Thousands(int64(s.Failed)), fmt.Sprintf("in the failure queue; %s were spoiled, %s refused by the handler", cli.Thousands(int64(s.spoiled)), cli.Thousands(int64(s.handled))))
+	add("failed", cli.Thousands(int64(s.Failed)), fmt.Sprintf("in the failure queue; %s spoiled, %s of no use to a meter, %s the handler's doing",
+		cli.Thousands(int64(s.spoiled)), cli.Thousands(int64(s.uncountable)), cli.Thousands(int64(s.handled))))
 	add("events/s", cli.Thousands(int64(s.EventsPerSecond)), "from the first put to the last commit")
 	add("latency p50", cli.Duration(time.Duration(s.P50*float64(time.Millisecond))), "from arrival in the stream to committed, with the stream as full as it gets")
 	add("latency p99", cli.Duration(time.Duration(s.P99*float64(time.Millisecond))), "")
@@ -258,10 +266,21 @@ func (s *summary) figures() *cli.Table {
 	return t
 }
 
+// faults tells what was done. A fault that has several rules is one line.
 func (s *summary) faults() *cli.Table {
-	t := cli.NewTable("operation", "fault", "times")
+	type what struct{ operation, kind string }
+	times := map[what]int{}
+	var order []what
 	for _, f := range s.Faults {
-		t.Add(f.Operation, f.Kind, f.Times)
+		w := what{f.Operation, f.Kind}
+		if _, ok := times[w]; !ok {
+			order = append(order, w)
+		}
+		times[w] += f.Times
+	}
+	t := cli.NewTable("operation", "fault", "times")
+	for _, w := range order {
+		t.Add(w.operation, w.kind, times[w])
 	}
 	return t
 }

@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 	}
 	by, err := sortColumn(m, o.sort)
 	if err != nil {
-		return err
+		return o.flags.Usagef("%w", err)
 	}
 	rows, starts, err := read(ctx, o, m)
 	if err != nil {
@@ -100,6 +100,9 @@ func parseFlags(args []string) (options, error) {
 	}
 	if o.top < 0 {
 		return o, f.Usagef("-top cannot be negative")
+	}
+	if !o.from.IsZero() && !o.to.IsZero() && !o.from.Before(o.to) {
+		return o, f.Usagef("-from %s -to %s: no window begins between them", o.from.Format(time.RFC3339), o.to.Format(time.RFC3339))
 	}
 	if err := ledger.CheckSet(o.set); err != nil {
 		return o, f.Usagef("-set: %w", err)

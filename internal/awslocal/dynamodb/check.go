@@ -157,6 +157,11 @@ func (x *expression) checkProjection(env environment) error {
 			return err
 		}
 	}
+	return x.checkOverlaps(env)
+}
+
+// checkOverlaps finds paths of which one is the other, within it, or contradicts it.
+func (x *expression) checkOverlaps(env environment) error {
 	for i, p := range x.paths {
 		for _, q := range x.paths[:i] {
 			if err := env.checkApart(q, p); err != nil {

@@ -41,6 +41,9 @@ var wrong = map[string][]string{
 		"Conditions_AreTrueOrFalse", "Conditions_ThatAreWrong_AreRefused", "Query_OfNothing_CostsTheLeast", "BatchGetItem_ThatIsWrong_IsRefused",
 		"GetItem_Bad_projection", "Transact_DoesAllActions_AtTwiceTheUnits", "Transact_OneConditionFails_DoesNothing_AndSaysWhy",
 		"Transact_TokenAgain_DoesNothing", "Transact_KeyOfWrongForm_IsAReason", "Transact_HundredActions_AndNotOneMore", "Transact_ThatIsWrong_IsRefused",
+		"Transact_Update_IsOneOfItsActions", "UpdateItem_ChangesWhatItSays", "UpdateItem_ThatIsWrong_IsRefused_AndChangesNothing",
+		"UpdateItem_ConditionFails_ReturnsOldOnRequest", "BatchWriteItem_ThatIsWrong_IsRefused_AndWritesNothing", "Scan_ThatIsWrong_IsRefused",
+		"Scan_Count_HasNoItems_AndCostsTheSame",
 	},
 	"ministack": {
 		"TimeToLive_IsDescribed", "ConsumedCapacity_Reads", "Numbers_AreNormalised", "Numbers_AsKeys_AreOneHoweverWritten",
@@ -48,6 +51,9 @@ var wrong = map[string][]string{
 		"BatchGetItem_FindsWhatIsThere", "BatchGetItem_ThatIsWrong_IsRefused", "Transact_KeyOfWrongForm_IsAReason", "Transact_ThatIsWrong_IsRefused",
 		"PutItem_BadItem_long_key", "PutItem_BadItem_double_string", "PutItem_Bad_return_values_of_an_update", "PutItem_Bad_values_without_expression",
 		"PutItem_Bad_name_of_a_value", "PutItem_Bad_name_of_a_name", "PutItem_Bad_wrong_value", "GetItem_Bad_conflict",
+		"Scan_Count_HasNoItems_AndCostsTheSame", "Scan_Pages_ByOneMegabyte", "Scan_ThatIsWrong_IsRefused", "BatchWriteItem_ThatIsWrong_IsRefused_AndWritesNothing",
+		"UpdateItem_ChangesWhatItSays", "UpdateItem_ThatIsWrong_IsRefused_AndChangesNothing", "UpdateItem_EmptyExpression_IsRefused",
+		"Transact_Update_IsOneOfItsActions",
 	},
 }
 
@@ -62,7 +68,7 @@ var tableNumber atomic.Int64
 
 // TestConformance holds the local endpoint, and another if one is given, against AWS's recorded behaviour.
 func TestConformance(t *testing.T) {
-	suite := slices.Concat(tableChecks, itemChecks, valueChecks, conditionChecks, queryChecks, batchChecks, transactChecks, refusalChecks())
+	suite := slices.Concat(tableChecks, itemChecks, valueChecks, conditionChecks, queryChecks, scanChecks, batchChecks, batchWriteChecks, updateChecks, transactChecks, refusalChecks())
 	t.Run("local", func(t *testing.T) { runSuite(t, serve(t, New(Options{}), nil), suite, "") })
 	endpoint := os.Getenv(envEndpoint)
 	if endpoint == "" {

@@ -1,9 +1,10 @@
 // Package dynamodb is the local AWS endpoint's DynamoDB: the subset that Millrace and its tests use, exact to AWS's
 // answers, refusals and capacity units, in memory.
 //
-// It has tables with a hash key or a hash and a range key, time to live, GetItem, BatchGetItem, PutItem, DeleteItem, Query
-// and TransactWriteItems with the whole condition grammar. It has no secondary indexes, streams, Scan or UpdateItem, and
-// none of the parameters that expressions replaced in 2014; a request for one of these is answered NotImplemented.
+// It has tables with a hash key or a hash and a range key, time to live, GetItem, BatchGetItem, PutItem, UpdateItem,
+// DeleteItem, BatchWriteItem, Query, Scan and TransactWriteItems with the whole grammar of conditions and updates. It has
+// no secondary indexes and no streams, and none of the parameters that expressions replaced in 2014; a request for one
+// of these is answered NotImplemented.
 //
 // Texts of errors and rules that AWS does not document come from what public projects have recorded against AWS:
 // nubo-db/dynamodb-conformance (2026), getmoto/moto's aws_verified tests, ScyllaDB's Alternator tests, architect/dynalite.
@@ -40,6 +41,7 @@ type Service struct {
 	tables      map[string]*table
 	tokens      tokens
 	conditions  cache
+	updates     cache
 	projections cache
 }
 
@@ -54,6 +56,7 @@ func New(opt Options) *Service {
 		opt:         opt,
 		tables:      map[string]*table{},
 		conditions:  cache{parse: parseCondition},
+		updates:     cache{parse: parseUpdate},
 		projections: cache{parse: parseProjection},
 	}
 }
@@ -75,9 +78,12 @@ func (s *Service) Wire() *wire.Service {
 			"DescribeTimeToLive": wire.JSON(s.describeTimeToLive),
 			"GetItem":            s.getItem,
 			"BatchGetItem":       s.batchGetItem,
+			"BatchWriteItem":     s.batchWriteItem,
 			"PutItem":            s.putItem,
+			"UpdateItem":         s.updateItem,
 			"DeleteItem":         s.deleteItem,
 			"Query":              s.query,
+			"Scan":               s.scan,
 			"TransactWriteItems": s.transactWriteItems,
 		},
 	}
@@ -120,7 +126,7 @@ func (s *Service) CreateTable(t Table) (arn string, err error) {
 }
 
 // Units tells what a table's callers have consumed since it was created, by the text of the partition key before its
-// first '#'; a key without one is a group of its own. Of more than 256 groups the later ones count together under "".
+// first '#'; a key without one is a group of its own. Under "" are Scans, and of more than 256 groups the later ones.
 func (s *Service) Units(name string) map[string]Units {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

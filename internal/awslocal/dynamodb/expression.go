@@ -36,7 +36,7 @@ const (
 var operands = map[operator]int{opExists: 1, opNotExists: 1, opType: 2, opBeginsWith: 2, opContains: 2, opSize: 1}
 
 // updateFunctions are functions that only an update expression has.
-var updateFunctions = []operator{"if_not_exists", "list_append"}
+var updateFunctions = []operator{opIfNotExists, opListAppend}
 
 // node is a condition, or an operand of one. Nodes are shared between requests and never change after parsing.
 type node struct {
@@ -61,12 +61,13 @@ func (n *node) isOperand() bool { return n.op == opPath || n.op == opValue || n.
 // isFunction tells what is written as a call.
 func (n *node) isFunction() bool { return operands[n.op] > 0 }
 
-// expression is a parsed condition, filter, key condition or projection.
+// expression is a parsed condition, filter, key condition, projection or update.
 type expression struct {
-	root  *node    // of a condition
-	paths [][]step // of a projection
-	refs  []string // the #names and :values that it uses, each once
-	err   error    // why the text is no expression; the other fields are then not to be used
+	root    *node    // of a condition
+	paths   [][]step // of a projection, or what an update changes
+	clauses []clause // of an update
+	refs    []string // the #names and :values that it uses, each once
+	err     error    // why the text is no expression; the other fields are then not to be used
 }
 
 // environment is what a request gives for the #names and :values of its expressions.

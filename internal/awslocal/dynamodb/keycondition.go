@@ -216,6 +216,21 @@ func (t *table) keyPathError(paths [][]step, env environment) error {
 	return nil
 }
 
+// updateKeyError refuses an update, nil for none, of a key attribute or of what would be in it (as dynalite does).
+func (t *table) updateKeyError(x *expression, env environment) error {
+	if x == nil {
+		return nil
+	}
+	for _, a := range t.schema {
+		for _, p := range x.paths {
+			if env.name(p[0]) == a.name {
+				return invalid("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", a.name)
+			}
+		}
+	}
+	return nil
+}
+
 // filterKeyError refuses a filter on a key attribute.
 func (t *table) filterKeyError(filter *node, env environment) error {
 	if filter == nil {

@@ -14,8 +14,8 @@ const (
 	tokenNameRef               // #name
 	tokenValueRef              // :value
 	tokenIndex                 // digits
-	tokenPunctuation           // ( ) [ ] , . and the comparators
-	tokenKeyword               // AND OR NOT BETWEEN IN, upper case
+	tokenPunctuation           // ( ) [ ] , . + - and the comparators
+	tokenKeyword               // AND OR NOT BETWEEN IN, and of updates the verbs, upper case
 	tokenUnknown
 )
 
@@ -69,7 +69,7 @@ func nextToken(expression string, at int) token {
 	case isWord(c):
 		t.kind = tokenName
 		t.end = wordEnd(expression, at)
-	case strings.IndexByte("()[],.=", c) >= 0:
+	case strings.IndexByte("()[],.=+-", c) >= 0:
 		t.kind = tokenPunctuation
 	case c == '<' || c == '>':
 		t.kind = tokenPunctuation

@@ -21,6 +21,7 @@ const (
 	flawFunction
 	flawMisuse
 	flawReserved
+	flawSection
 	flaws
 )
 
@@ -232,7 +233,7 @@ func (p *parser) in(x *node) (*node, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
 	}
-	list, err := p.list()
+	list, err := p.list(p.operand)
 	if err != nil {
 		return nil, err
 	}
@@ -253,11 +254,11 @@ func (p *parser) operands(n *node) (*node, error) {
 	return n, nil
 }
 
-// list reads operands up to the closing parenthesis.
-func (p *parser) list() ([]*node, error) {
+// list reads operands, each by the function one, up to the closing parenthesis.
+func (p *parser) list(one func() (*node, error)) ([]*node, error) {
 	var all []*node
 	for {
-		n, err := p.operand()
+		n, err := one()
 		if err != nil {
 			return nil, err
 		}
@@ -272,7 +273,7 @@ func (p *parser) list() ([]*node, error) {
 func (p *parser) operand() (*node, error) {
 	switch t := p.peek(); {
 	case t.is("("):
-		return p.parenthesis()
+		return p.parenthesis(p.or)
 	case t.kind == tokenValueRef:
 		p.at++
 		p.refer(t.text)
@@ -283,13 +284,14 @@ func (p *parser) operand() (*node, error) {
 	return p.pathOperand()
 }
 
-func (p *parser) parenthesis() (*node, error) {
+// parenthesis reads what stands in parentheses by the function inner.
+func (p *parser) parenthesis(inner func() (*node, error)) (*node, error) {
 	if err := p.descend(); err != nil {
 		return nil, err
 	}
 	defer p.ascend()
 	p.at++
-	n, err := p.or()
+	n, err := inner()
 	if err != nil {
 		return nil, err
 	}
@@ -310,7 +312,7 @@ func (p *parser) function() (*node, error) {
 	defer p.ascend()
 	n := &node{op: operator(p.peek().text)}
 	p.at += 2
-	args, err := p.list()
+	args, err := p.list(p.operand)
 	if err != nil {
 		return nil, err
 	}

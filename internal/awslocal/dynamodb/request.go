@@ -10,9 +10,10 @@ type request struct {
 	table                                      optional
 	item, key, startKey, names, values         optionalDocument
 	condition, keyCondition, filter, projected optional
+	update                                     optional
 	returnValues, onFailure                    optional
 	capacity, metrics, selected                optional
-	limit                                      *int
+	limit, segment, segments                   *int
 	consistent, backward                       bool
 	missing                                    string // the first member that the local endpoint does not have
 	invalid                                    string // the first refusal of a value
@@ -43,6 +44,10 @@ func (q *request) member(r *reader, name []byte) error {
 		return r.bool(&q.consistent)
 	case "Limit":
 		return r.integer(&q.limit)
+	case "Segment":
+		return r.integer(&q.segment)
+	case "TotalSegments":
+		return r.integer(&q.segments)
 	case "ScanIndexForward":
 		forward := true
 		err := r.bool(&forward)
@@ -61,6 +66,8 @@ func (q *request) textMember(name []byte) *optional {
 		return &q.condition
 	case "KeyConditionExpression":
 		return &q.keyCondition
+	case "UpdateExpression":
+		return &q.update
 	case "FilterExpression":
 		return &q.filter
 	case "ProjectionExpression":
@@ -81,7 +88,7 @@ func (q *request) textMember(name []byte) *optional {
 
 // notHere are the members that operations on items have on AWS but not here.
 var notHere = []string{
-	"AttributesToGet", "ConditionalOperator", "Expected", "IndexName", "KeyConditions", "QueryFilter", "UpdateExpression",
+	"AttributeUpdates", "AttributesToGet", "ConditionalOperator", "Expected", "IndexName", "KeyConditions", "QueryFilter", "ScanFilter",
 }
 
 func (q *request) other(r *reader, name string) error {
@@ -114,6 +121,10 @@ func (s *Service) conditionOf(name string, o optional) parameter {
 
 func (s *Service) projectionOf(q *request) parameter {
 	return parameter{name: "ProjectionExpression", given: q.projected, cache: &s.projections}
+}
+
+func (s *Service) updateOf(q *request) parameter {
+	return parameter{name: "UpdateExpression", given: q.update, cache: &s.updates}
 }
 
 // root is the condition's tree, nil for none.
@@ -171,13 +182,7 @@ func (q *request) expressions(parameters ...*parameter) error {
 			continue
 		}
 		p.expression = p.cache.get(p.given.text)
-		err := p.expression.err
-		if err == nil && p.expression.root != nil {
-			err = p.expression.root.check(env)
-		} else if err == nil {
-			err = p.expression.checkProjection(env)
-		}
-		if err != nil {
+		if err := p.expression.check(env); err != nil {
 			return invalid("Invalid %s: %s", p.name, err)
 		}
 		all = append(all, p.expression)
@@ -186,6 +191,19 @@ func (q *request) expressions(parameters ...*parameter) error {
 		return err
 	}
 	return unused("ExpressionAttributeValues", env.values, all)
+}
+
+// check tells why an expression is none, given the request's names and values.
+func (x *expression) check(env environment) error {
+	switch {
+	case x.err != nil:
+		return x.err
+	case x.root != nil:
+		return x.root.check(env)
+	case x.clauses != nil:
+		return x.checkUpdate(env)
+	}
+	return x.checkProjection(env)
 }
 
 // checkReferences checks the form of the names' and values' own names.

@@ -221,12 +221,12 @@ func TestFault_Throttle_IsTheServicesOwn(t *testing.T) {
 func TestNotImplemented_NamesWhatIsMissing(t *testing.T) {
 	k, _ := ledgerKit(t, Options{}, nil)
 	key, name := item{"pk": str("p"), "sk": str("1")}, aws.String("ledger")
-	_, err := k.UpdateItem(k.ctx, &sdk.UpdateItemInput{TableName: name, Key: key})
-	refused(t, err, "NotImplemented", "DynamoDB UpdateItem")
+	_, err := k.UpdateItem(k.ctx, &sdk.UpdateItemInput{TableName: name, Key: key, AttributeUpdates: map[string]types.AttributeValueUpdate{"a": {Value: num("1")}}})
+	refused(t, err, "NotImplemented", "AttributeUpdates")
 	_, err = k.Query(k.ctx, &sdk.QueryInput{TableName: name, IndexName: aws.String("index"), KeyConditionExpression: aws.String("pk = :p")})
 	refused(t, err, "NotImplemented", "IndexName")
-	_, err = k.transact(types.TransactWriteItem{Update: &types.Update{TableName: name, Key: key, UpdateExpression: aws.String("SET a = :a")}})
-	refused(t, err, "NotImplemented", "")
+	_, err = k.Scan(k.ctx, &sdk.ScanInput{TableName: name, ScanFilter: map[string]types.Condition{"a": {ComparisonOperator: "NULL"}}})
+	refused(t, err, "NotImplemented", "ScanFilter")
 	_, err = k.CreateTable(k.ctx, &sdk.CreateTableInput{
 		TableName: aws.String("indexed"), BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions:   []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: "S"}},

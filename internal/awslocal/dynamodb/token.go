@@ -68,6 +68,7 @@ func (t *transaction) fingerprint() uint64 {
 		h := mix(hashText(a.name), uint64(a.kind))
 		h = mix(h, hashText(q.condition.text))
 		h = mix(h, hashText(q.onFailure.text))
+		h = mix(h, hashText(q.update.text))
 		for _, d := range []document{q.item.document, q.key.document, q.names.document, q.values.document} {
 			h = mix(h, hashDocument(d))
 		}

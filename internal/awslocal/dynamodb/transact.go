@@ -151,6 +151,9 @@ func (i *transactItem) check(v *violations, n int) {
 	switch i.what {
 	case "Put":
 		own.required(i.item.set, "item")
+	case "Update":
+		own.required(i.update.set, "updateExpression")
+		own.required(i.key.set, "key")
 	case "ConditionCheck":
 		own.required(i.condition.set, "conditionExpression")
 		fallthrough
@@ -164,7 +167,7 @@ func (i *transactItem) check(v *violations, n int) {
 	}
 }
 
-var transactKinds = map[string]actionKind{"Put": actionPut, "Delete": actionDelete, "ConditionCheck": actionCheck}
+var transactKinds = map[string]actionKind{"Put": actionPut, "Update": actionUpdate, "Delete": actionDelete, "ConditionCheck": actionCheck}
 
 // prepareAll makes the transaction's actions. A key that does not suit its table is a reason for cancellation.
 func (s *Service) prepareAll(t *transaction) error {
@@ -219,12 +222,8 @@ func (s *Service) prepareItem(i *transactItem, refusal string) (*action, error) 
 	if i.count != 1 {
 		return nil, invalid("TransactItems can only contain one of Check, Put, Update or Delete")
 	}
-	kind, ok := transactKinds[i.what]
-	if !ok {
-		return nil, notImplemented("TransactWriteItems " + i.what)
-	}
 	i.invalid = refusal
-	return s.prepare(kind, &i.request)
+	return s.prepare(transactKinds[i.what], &i.request)
 }
 
 // commit does the transaction, or finds that it has been done before with this token.
@@ -244,12 +243,7 @@ func (s *Service) commit(t *transaction) (replayed bool, err error) {
 		if a.table.dropped {
 			return false, errNoTable
 		}
-		if !a.examine(now) {
-			t.reasons[i] = reason{code: "ConditionalCheckFailed", message: textConditionFailed}
-			if a.returnOld {
-				t.reasons[i].item = a.old
-			}
-		}
+		t.reasons[i] = a.objection(now)
 	}
 	t.charge(now, false)
 	if t.cancelled() {
@@ -263,6 +257,21 @@ func (s *Service) commit(t *transaction) (replayed bool, err error) {
 	}
 	s.tokens.add(t.token, print, now)
 	return false, nil
+}
+
+// objection is why an action cannot be done as its item is. The lock is held.
+func (a *action) objection(now int64) (r reason) {
+	if !a.examine(now) {
+		r = reason{code: "ConditionalCheckFailed", message: textConditionFailed}
+		if a.returnOld {
+			r.item = a.old
+		}
+		return r
+	}
+	if err := a.derive(); err != nil {
+		return reason{code: "ValidationError", message: message(err)}
+	}
+	return r
 }
 
 // charge adds what the transaction consumes: twice what its writes would, done or not; of a replay, twice the reads.

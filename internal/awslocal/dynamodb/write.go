@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,6 +14,7 @@ type actionKind byte
 
 const (
 	actionPut actionKind = iota
+	actionUpdate
 	actionDelete
 	actionCheck // a transaction's ConditionCheck
 )
@@ -23,11 +25,14 @@ type action struct {
 	table     *table
 	name      string // the table's
 	key       key
-	item      document // of a put
-	size      int      // of item
-	condition *node    // nil for none
+	item      document    // of a put; of an update what it comes to, set by derive
+	size      int         // of item
+	update    *expression // nil for none
+	condition *node       // nil for none
 	env       environment
 	returnOld bool // the item, should the condition fail
+
+	keyDocument document // of an update
 
 	old     document // set by examine; "" for none
 	oldSize int
@@ -35,11 +40,15 @@ type action struct {
 
 // prepare makes an action of a request, as far as that can be done without its table.
 func (s *Service) prepare(kind actionKind, q *request) (*action, error) {
-	condition := s.conditionOf("ConditionExpression", q.condition)
-	if err := q.checkValues(&condition); err != nil {
+	update, condition := s.updateOf(q), s.conditionOf("ConditionExpression", q.condition)
+	parameters := []*parameter{&condition}
+	if kind == actionUpdate {
+		parameters = []*parameter{&update, &condition}
+	}
+	if err := q.checkValues(parameters...); err != nil {
 		return nil, err
 	}
-	if q.returnValues.set && q.returnValues.text != "ALL_OLD" && q.returnValues.text != "NONE" {
+	if kind != actionUpdate && q.returnValues.set && q.returnValues.text != "ALL_OLD" && q.returnValues.text != "NONE" {
 		return nil, invalid("ReturnValues can only be ALL_OLD or NONE")
 	}
 	a := &action{kind: kind, name: q.table.text, env: q.environment(), returnOld: q.onFailure.text == "ALL_OLD"}
@@ -49,10 +58,10 @@ func (s *Service) prepare(kind actionKind, q *request) (*action, error) {
 			return nil, errItemSize
 		}
 	}
-	if err := q.expressions(&condition); err != nil {
+	if err := q.expressions(parameters...); err != nil {
 		return nil, err
 	}
-	a.condition = condition.root()
+	a.condition, a.update = condition.root(), update.expression
 	return a, nil
 }
 
@@ -62,8 +71,11 @@ func (a *action) locate(q *request) (err error) {
 		a.key, err = a.table.keyOfItem(a.item)
 		return err
 	}
-	a.key, err = a.table.keyOfKey(q.key.document)
-	return err
+	if a.key, err = a.table.keyOfKey(q.key.document); err != nil || a.kind != actionUpdate {
+		return err
+	}
+	a.keyDocument = q.key.document
+	return a.table.updateKeyError(a.update, a.env)
 }
 
 // examine looks at the item as it is and tells whether the action may be done. The lock is held.
@@ -75,10 +87,27 @@ func (a *action) examine(now int64) bool {
 	return a.condition == nil || a.condition.matches(a.old, a.env)
 }
 
+// derive finds what an update comes to. The lock is held, the item has been examined.
+func (a *action) derive() (err error) {
+	if a.kind != actionUpdate {
+		return nil
+	}
+	a.item = cmp.Or(a.old, a.keyDocument)
+	if a.update != nil {
+		if a.item, err = a.update.update(a.item, a.env); err != nil {
+			return err
+		}
+	}
+	if a.size = a.item.size(); a.size > maxItem {
+		return errUpdateSize
+	}
+	return nil
+}
+
 // apply does the action. The lock is held.
 func (a *action) apply(now int64) {
 	switch a.kind {
-	case actionPut:
+	case actionPut, actionUpdate:
 		a.table.put(a.key, a.item, a.size, now)
 	case actionDelete:
 		a.table.remove(a.key)
@@ -91,6 +120,11 @@ func (a *action) units() float64 { return writeUnits(max(a.size, a.oldSize)) }
 // putItem answers PutItem.
 func (s *Service) putItem(_ context.Context, in, out []byte) ([]byte, error) {
 	return s.write(actionPut, in, out)
+}
+
+// updateItem answers UpdateItem.
+func (s *Service) updateItem(_ context.Context, in, out []byte) ([]byte, error) {
+	return s.write(actionUpdate, in, out)
 }
 
 // deleteItem answers DeleteItem.
@@ -112,9 +146,9 @@ func (s *Service) write(kind actionKind, in, out []byte) ([]byte, error) {
 		return nil, err
 	}
 	m := newMembers(out)
-	if q.returnValues.text == "ALL_OLD" && a.old != "" {
+	if d := a.returned(q.returnValues.text); d != "" {
 		m.name("Attributes")
-		m.dst = appendDocument(m.dst, a.old)
+		m.dst = appendDocument(m.dst, d)
 	}
 	if wantsCapacity(q.capacity) {
 		m.name("ConsumedCapacity")
@@ -123,7 +157,19 @@ func (s *Service) write(kind actionKind, in, out []byte) ([]byte, error) {
 	return m.end(), nil
 }
 
-// checkWrite checks a PutItem or DeleteItem.
+// returned is what a value of ReturnValues asks for, "" for nothing.
+func (a *action) returned(values string) document {
+	of := map[string]document{"ALL_OLD": a.old, "UPDATED_OLD": a.old, "ALL_NEW": a.item, "UPDATED_NEW": a.item}[values]
+	if values == "ALL_OLD" || values == "ALL_NEW" {
+		return of
+	}
+	if a.update == nil {
+		return ""
+	}
+	return a.update.project(a.env).apply(of)
+}
+
+// checkWrite checks a PutItem, UpdateItem or DeleteItem.
 func (s *Service) checkWrite(kind actionKind, q *request) (*action, error) {
 	var v violations
 	v.tableName(q.table, 1)
@@ -157,6 +203,11 @@ func (s *Service) perform(a *action) (units float64, err error) {
 	}
 	now := s.now()
 	allowed := a.examine(now)
+	if allowed {
+		if err := a.derive(); err != nil {
+			return 0, err
+		}
+	}
 	units = a.units()
 	a.table.consumed.add(a.key.hash, Units{Write: units})
 	if !allowed {

@@ -81,7 +81,7 @@ func firstFailure(payload []byte, records []Record) (first int, ok bool) {
 		return first, true
 	}
 	index := make(map[string]int, len(records))
-	for i := range records {
+	for i := len(records) - 1; i >= 0; i-- { // of records with one number, from an aggregate, the first counts
 		index[records[i].SequenceNumber] = i
 	}
 	for _, f := range body.Failures {

@@ -1,8 +1,10 @@
 package esm
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
@@ -84,10 +86,7 @@ func laneOf(key string, lanes int) int {
 	return int(binary.BigEndian.Uint64(sum[8:]) % uint64(lanes))
 }
 
-// before compares sequence numbers, which are decimal and differ in length.
-func before(a, b string) bool {
-	if len(a) != len(b) {
-		return len(a) < len(b)
-	}
-	return a < b
+// compare compares sequence numbers, which are decimal and differ in length.
+func compare(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }

@@ -195,6 +195,20 @@ func TestLane_GathersWhileAnInvocationRuns(t *testing.T) {
 	})
 }
 
+func TestIdle_NothingIsPolled(t *testing.T) {
+	play(t, func(w *world) {
+		w.cfg.ParallelizationFactor, w.cfg.MaximumBatchingWindowInSeconds = 4, 5
+		w.start()
+		w.pass(24 * time.Hour)
+		w.stream.put(shard0, "r1")
+		w.await(1)
+		w.pass(24 * time.Hour)
+		if w.stream.reads > 3 { // at first, the record, and then nothing more
+			t.Errorf("%d reads", w.stream.reads)
+		}
+	})
+}
+
 func TestPollInterval_ReadsOnItsTicks(t *testing.T) {
 	play(t, func(w *world) {
 		w.opt.PollInterval = time.Second

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Fate is how a record was settled. The values but Processed are the conditions of a failure document.
+// Fate is how a record was settled. RetryAttemptsExhausted and RecordAgeExceeded are the conditions of a failure document.
 type Fate string
 
 // The fates.
@@ -13,6 +13,8 @@ const (
 	Processed              Fate = "Processed"              // the function took it
 	RetryAttemptsExhausted Fate = "RetryAttemptsExhausted" // given up after MaximumRetryAttempts
 	RecordAgeExceeded      Fate = "RecordAgeExceeded"      // given up for its age, or trimmed by the stream's retention
+	FilteredOut            Fate = "FilteredOut"            // it matched no filter
+	OutOfRange             Fate = "OutOfRange"             // in an aggregate with a key of another shard, which is dropped whole
 )
 
 // Rests between attempts. AWS documents nothing; the first rest was recorded as 222 ms.

@@ -34,7 +34,7 @@ func TestCase65_Document_ByteForByte(t *testing.T) {
 		{step{fate: RetryAttemptsExhausted, count: 3}, `RetryAttemptsExhausted","approximateInvokeCount":3}`},
 	} {
 		now := time.Date(2026, 9, 19, 11, 10, 45, 948_700_000, time.FixedZone("", 7200))
-		got := document(&cfg, shard0, "30d0e7bd-5ddd-4e96-af57-03a7080f606d", c.step, records, now)
+		got := document(&cfg, shard0, "30d0e7bd-5ddd-4e96-af57-03a7080f606d", c.step, records, now, nil)
 		if want := head + c.want + tail; got != want {
 			t.Errorf("document =\n%s\nwant\n%s", got, want)
 		}

@@ -13,11 +13,13 @@ import (
 // MaxEvent bounds the serialised event of one invocation: Lambda's quota for synchronous payloads, 6 MiB.
 const MaxEvent = 6 << 20
 
+const schemaVersion = "1.0"
+
 // The fixed parts of an event, byte for byte as recorded on AWS.
 const (
 	eventStart  = `{"Records":[`
 	eventEnd    = `]}`
-	recordStart = `{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":`
+	recordStart = `{"kinesis":{"kinesisSchemaVersion":"` + schemaVersion + `","partitionKey":`
 	beforeSeq   = `,"sequenceNumber":"`
 	beforeData  = `","data":"`
 	beforeTime  = `","approximateArrivalTimestamp":`

@@ -2,6 +2,7 @@ package esm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ const (
 	functionARN = "arn:aws:lambda:us-east-1:000000000000:function:fn:live"
 	roleARN     = "arn:aws:iam::000000000000:role/fn"
 	queueARN    = "arn:aws:sqs:us-east-1:000000000000:failures"
+	topicARN    = "arn:aws:sns:us-east-1:000000000000:failures"
+	bucketARN   = "arn:aws:s3:::failures"
 	shard0      = "shardId-000000000000"
 )
 
@@ -30,9 +33,11 @@ type stream struct {
 	mu        sync.Mutex
 	changed   chan struct{}
 	shards    []*streamShard
+	names     map[string]string // of records that their data does not name, by sequence number
 	last      int
 	retention time.Duration
 	readTakes time.Duration
+	reads     int
 	deleted   bool
 }
 
@@ -43,7 +48,7 @@ type streamShard struct {
 }
 
 func newStream() *stream {
-	s := &stream{changed: make(chan struct{}), retention: 24 * time.Hour}
+	s := &stream{changed: make(chan struct{}), names: map[string]string{}, retention: 24 * time.Hour}
 	s.add(shard0, "", "")
 	return s
 }
@@ -58,8 +63,9 @@ func (s *stream) update(f func()) {
 }
 
 func (s *stream) add(id, parent, adjacent string) {
+	all := [16]byte(bytes.Repeat([]byte{0xFF}, 16))
 	s.update(func() {
-		s.shards = append(s.shards, &streamShard{Shard: Shard{ID: id, Parent: parent, AdjacentParent: adjacent}})
+		s.shards = append(s.shards, &streamShard{Shard: Shard{ID: id, Parent: parent, AdjacentParent: adjacent, Last: all}})
 	})
 }
 
@@ -92,12 +98,23 @@ func (s *stream) putAt(shard string, at time.Time, names ...string) {
 			if !ok {
 				key = "k"
 			}
-			s.last++
-			to.records = append(to.records, Record{
-				SequenceNumber: fmt.Sprintf("4967848248591499264712848673846055973597999399947154%04d", s.last),
-				PartitionKey:   key, Data: []byte(name), Arrival: at,
-			})
+			to.records = append(to.records, Record{SequenceNumber: s.sequence(), PartitionKey: key, Data: []byte(name), Arrival: at})
 		}
+	})
+}
+
+// sequence gives the next sequence number, under mu.
+func (s *stream) sequence() string {
+	s.last++
+	return fmt.Sprintf("4967848248591499264712848673846055973597999399947154%08d", s.last)
+}
+
+// putData writes one record under a name that its data does not give.
+func (s *stream) putData(shard, name, key string, data []byte) {
+	s.update(func() {
+		to, n := s.find(shard), s.sequence()
+		s.names[n] = name
+		to.records = append(to.records, Record{SequenceNumber: n, PartitionKey: key, Data: data, Arrival: time.Now()})
 	})
 }
 
@@ -147,6 +164,7 @@ func (c *cursor) Read(limit int) ([]Record, bool) {
 	pause(context.Background(), c.stream.readTakes)
 	c.stream.mu.Lock()
 	defer c.stream.mu.Unlock()
+	c.stream.reads++
 	n := min(limit, len(c.shard.records)-c.next)
 	out := slices.Clone(c.shard.records[c.next : c.next+n])
 	c.next += n
@@ -202,6 +220,7 @@ type function struct {
 	calls []call
 	// script gives the answer to the nth call, from 0. nil is success.
 	script func(n int, c call) reply
+	seen   func(Invocation) // is shown each
 	// counts: calls have nameless records, for those who send very many.
 	counts bool
 	now    int // in flight
@@ -210,6 +229,9 @@ type function struct {
 
 func (f *function) Invoke(ctx context.Context, in Invocation) (Answer, error) {
 	c := call{id: in.RequestID, at: time.Now(), size: len(in.Payload)}
+	if f.seen != nil {
+		f.seen(in)
+	}
 	if f.counts {
 		c.names = make([]string, bytes.Count(in.Payload, []byte(`"eventID"`)))
 	} else {
@@ -289,18 +311,20 @@ func replies(rs ...reply) func(int, call) reply {
 // queue is a Destination.
 type queue struct {
 	mu   sync.Mutex
+	arn  string // "" is queueARN
 	docs []string
+	keys []string
 	fail error
 }
 
-func (q *queue) Send(arn, _, body string) error {
+func (q *queue) Send(arn, key, body string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if arn != queueARN {
-		return fmt.Errorf("queue %q", arn)
+	if want := cmp.Or(q.arn, queueARN); arn != want {
+		return fmt.Errorf("destination %q, want %q", arn, want)
 	}
 	if q.fail == nil {
-		q.docs = append(q.docs, body)
+		q.docs, q.keys = append(q.docs, body), append(q.keys, key)
 	}
 	return q.fail
 }

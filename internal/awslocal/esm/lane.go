@@ -122,7 +122,7 @@ func (l *lane) attempt(ctx context.Context, b batch) outcome {
 	s.sent(b.records[len(b.records)-1].Arrival)
 	answer, err := s.invoker.Invoke(ctx, Invocation{RequestID: b.id, Payload: l.event})
 	if err != nil {
-		s.log.Debug("function not reached", "shard", s.id, "request", b.id, "error", err)
+		s.log.Debug("function not reached", "shard", s.ID, "request", b.id, "error", err)
 		return outcome{verdict: unreached}
 	}
 	return classify(answer, s.cfg.reportsFailures(), b.records)
@@ -142,18 +142,25 @@ func (l *lane) settle(ctx context.Context, b batch, s step) bool {
 	return true
 }
 
-// discard sends the failure document. A document that is not delivered is lost, and its records dropped, as on AWS.
+// discard sends the failure document: with the whole event if it goes to a bucket. A document that is not delivered is lost, and its records dropped, as on AWS.
 func (l *lane) discard(ctx context.Context, id string, s step, gone []Record) bool {
 	sh := l.shard
 	if sh.cfg.OnFailure == "" {
 		return true
 	}
-	err := sh.destination.Send(sh.cfg.OnFailure, "", document(sh.cfg, sh.id, id, s, gone, time.Now()))
+	now := time.Now()
+	key := objectKey(sh.cfg.OnFailure, sh.uuid, sh.ID, now)
+	var payload []byte
+	if key != "" {
+		l.event = sh.enc.appendEvent(l.event[:0], gone)
+		payload = l.event
+	}
+	err := sh.destination.Send(sh.cfg.OnFailure, key, document(sh.cfg, sh.ID, id, s, gone, now, payload))
 	if ctx.Err() != nil {
 		return false
 	}
 	if err != nil {
-		sh.log.Warn("failure document not delivered", "shard", sh.id, "records", len(gone), "error", err)
+		sh.log.Warn("failure document not delivered", "shard", sh.ID, "records", len(gone), "error", err)
 	}
 	sh.counters.discarded(len(gone), err == nil)
 	return true

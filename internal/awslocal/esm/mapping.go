@@ -6,13 +6,17 @@
 package esm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
 // Options are what a mapping on AWS does not have. The zero value is good.
@@ -27,17 +31,27 @@ type Options struct {
 	MaxRest time.Duration
 	// Log gets a line for what AWS would do silently; nil is slog's default.
 	Log *slog.Logger
+	// UUID is the mapping's own, which is part of the keys of its documents in a bucket; "" makes one.
+	UUID string
+	// Checkpoints are Status().Shards of an earlier mapping of the stream: this one goes on where that one stood, whatever
+	// its starting position, and reads shards that are not among them from their beginning. nil begins anew.
+	Checkpoints []ShardStatus
+	// ActivationDelay is how long a mapping is Creating, Enabling or Updating at least; on AWS up to minutes.
+	ActivationDelay time.Duration
 }
 
-// settings are what a mapping and its shards share.
+// settings are what a mapping and its shards share. cfg, filters and invoker change only while nothing runs.
 type settings struct {
 	cfg         *Config
+	filters     filters
 	source      Source
 	invoker     Invoker
 	destination Destination
+	uuid        string
 	report      func(Settled)
 	poll        time.Duration
 	maxRest     time.Duration
+	delay       time.Duration
 	log         *slog.Logger
 	counters    counters
 }
@@ -47,63 +61,105 @@ type Mapping struct {
 	*settings
 
 	mu      sync.Mutex
-	changed chan struct{} // closed, and replaced, when state or wanted change
+	changed chan struct{} // closed, and replaced, when what is under mu changes
 	state   State
 	wanted  bool               // enabled
+	deleted bool               // for good
+	change  *change            // of the settings, not yet in effect; nil if there is none
 	stop    context.CancelFunc // ends polling; nil when there is none
+	running bool               // Run has not returned
 
 	listing sync.Mutex // held while shards are listed and activated
 	active  bool       // the starting position has been taken
-	shards  []*shard   // in the order of the source; under mu for readers
+	earlier []ShardStatus
+	shards  []*shard // in the order of the source; under mu for readers
 }
 
 // New makes a mapping, which does nothing until Run. The error is the one of CreateEventSourceMapping, a *wire.Error.
-// destination may be nil if cfg names none.
+// destination may be nil if neither cfg nor a later Update names one.
 func New(cfg Config, source Source, invoker Invoker, destination Destination, opt Options) (*Mapping, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if _, err := source.Shards(); err != nil {
-		return nil, invalid("Stream not found: " + cfg.EventSourceARN)
+		return nil, invalid("Stream not found: " + cfg.StreamARN())
 	}
 	set := &settings{
-		cfg: &cfg, source: source, invoker: invoker, destination: destination,
-		report: opt.Settled, poll: opt.PollInterval, maxRest: opt.MaxRest, log: opt.Log,
+		source: source, invoker: invoker, destination: destination,
+		uuid: opt.UUID, report: opt.Settled, poll: opt.PollInterval, maxRest: opt.MaxRest, delay: opt.ActivationDelay, log: opt.Log,
 	}
-	if set.maxRest == 0 {
-		set.maxRest = DefaultMaxRest
+	set.maxRest = cmp.Or(set.maxRest, DefaultMaxRest)
+	if set.uuid == "" {
+		set.uuid = wire.NewID()
 	}
 	if set.log == nil {
 		set.log = slog.Default()
 	}
-	return &Mapping{settings: set, changed: make(chan struct{}), state: Creating, wanted: cfg.Enabled}, nil
+	set.configure(cfg)
+	return &Mapping{
+		settings: set, changed: make(chan struct{}), state: Creating, wanted: cfg.Enabled,
+		earlier: opt.Checkpoints, active: len(opt.Checkpoints) > 0,
+	}, nil
 }
 
-// Run works until ctx ends, and then gives nil; or until the stream cannot be read, as when it has been deleted: then
-// the mapping is disabled. Invocations that are under way when ctx ends are cancelled: to let them finish, Disable first.
-// When Run has returned none of its goroutines is left, and it may be called again: it goes on after the checkpoints. It
-// must not be called twice at once.
+// configure takes settings that Validate has passed.
+func (set *settings) configure(cfg Config) {
+	set.cfg, set.filters = &cfg, newFilters(cfg.Filters)
+	if len(set.filters.beside) > 0 {
+		set.log.Warn("filters look at more than data, which AWS no longer documents", "mapping", set.uuid, "fields", set.filters.beside)
+	}
+}
+
+// Run works until ctx ends or Delete, and then gives nil; or until the stream cannot be read, as when it has been
+// deleted: then the mapping is disabled. Invocations that are under way when ctx ends are cancelled: to let them finish,
+// Disable first. When Run has returned none of its goroutines is left, and it may be called again: it goes on with what
+// is not settled, and none of what is comes twice. It must not be called twice at once.
 func (m *Mapping) Run(ctx context.Context) error {
+	m.setRunning(true)
+	defer m.setRunning(false)
 	for ctx.Err() == nil {
-		polling, ok := m.begin(ctx)
-		if !ok {
-			_ = m.await(ctx, func() bool { return m.wanted })
+		m.linger(ctx)
+		polling, on := m.begin(ctx)
+		if on {
+			err := m.session(ctx, polling)
+			unreadable := err != nil && ctx.Err() == nil
+			m.end(unreadable)
+			if unreadable {
+				return err
+			}
 			continue
 		}
-		err := m.session(ctx, polling)
-		unreadable := err != nil && ctx.Err() == nil
-		m.end(unreadable)
-		if unreadable {
-			return err
+		gone := false
+		_ = m.await(ctx, func() bool { gone = m.deleted; return m.wanted || m.deleted || m.change != nil })
+		if gone {
+			return nil
 		}
 	}
 	return nil
 }
 
-// begin gives the context that ends with polling, if the mapping is enabled.
+func (m *Mapping) setRunning(running bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.running = running
+	m.signal()
+}
+
+// linger stays in a state that AWS leaves only after a while.
+func (m *Mapping) linger(ctx context.Context) {
+	if s := m.Status().State; s == Creating || s == Enabling || s == Updating {
+		pause(ctx, m.delay)
+	}
+}
+
+// begin puts a change into effect, and gives the context that ends with polling if the mapping is enabled.
 func (m *Mapping) begin(ctx context.Context) (context.Context, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.apply()
+	if m.deleted {
+		return nil, false
+	}
 	if !m.wanted {
 		m.setState(Disabled)
 		return nil, false
@@ -121,7 +177,7 @@ func (m *Mapping) end(unreadable bool) {
 	m.stop()
 	m.stop = nil
 	m.wanted = m.wanted && !unreadable
-	if !m.wanted {
+	if !m.wanted && !m.deleted {
 		m.setState(Disabled)
 	}
 }
@@ -166,15 +222,15 @@ func (m *Mapping) ready(started map[*shard]bool) ([]*shard, error) {
 	}
 	waiting := map[string]bool{}
 	for _, s := range m.shards {
-		waiting[s.id] = !s.status().Done
+		waiting[s.ID] = !s.status().Done
 	}
 	var ready []*shard
 	for _, s := range m.shards {
 		blocked := false
-		for _, p := range s.parents { // one that is no longer listed has been trimmed
+		for _, p := range []string{s.Parent, s.AdjacentParent} { // one that is no longer listed has been trimmed
 			blocked = blocked || waiting[p]
 		}
-		if waiting[s.id] && !blocked && !started[s] {
+		if waiting[s.ID] && !blocked && !started[s] {
 			started[s] = true
 			ready = append(ready, s)
 		}
@@ -189,20 +245,17 @@ func (m *Mapping) activate() error {
 	if err != nil {
 		return fmt.Errorf("list shards: %w", err)
 	}
-	from := Position{Type: TrimHorizon}
-	if !m.active {
-		from = Position{Type: m.cfg.StartingPosition, Timestamp: m.cfg.StartingPositionTimestamp}
-	}
 	known := make(map[string]bool, len(m.shards))
 	for _, s := range m.shards {
-		known[s.id] = true
+		known[s.ID] = true
 	}
+	now := time.Now()
 	for _, in := range list {
 		if known[in.ID] {
 			continue
 		}
-		s := newShard(m.settings, in)
-		if s.cursor, err = m.source.Open(in.ID, from); err != nil {
+		s, err := m.open(in, now)
+		if err != nil {
 			return fmt.Errorf("open shard %s: %w", in.ID, err)
 		}
 		m.mu.Lock()
@@ -213,62 +266,30 @@ func (m *Mapping) activate() error {
 	return nil
 }
 
-// Enable lets the mapping go on after what was last settled; what was put while it was disabled is not lost.
-func (m *Mapping) Enable() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.wanted {
-		m.wanted = true
-		m.setState(Enabling)
-	}
-}
-
-// Disable stops polling and waits until the invocations under way have finished, or ctx ends. Batches that are gathered
-// or between two attempts are left: they are read again, as new batches, after Enable.
-func (m *Mapping) Disable(ctx context.Context) error {
-	m.mu.Lock()
-	m.wanted = false
-	if m.stop == nil {
-		m.setState(Disabled)
-	} else {
-		m.setState(Disabling)
-		m.stop()
-	}
-	m.mu.Unlock()
-	return m.await(ctx, func() bool { return m.state != Disabling })
-}
-
-// setState is called with mu held.
-func (m *Mapping) setState(s State) {
-	m.state = s
-	close(m.changed)
-	m.changed = make(chan struct{})
-}
-
-// await waits until cond, which is called with mu held.
-func (m *Mapping) await(ctx context.Context, cond func() bool) error {
-	for {
-		m.mu.Lock()
-		ok, changed := cond(), m.changed
-		m.mu.Unlock()
-		if ok {
-			return nil
+// open places a cursor in a new shard: where an earlier mapping stood, if that is known.
+func (m *Mapping) open(in Shard, now time.Time) (*shard, error) {
+	i := slices.IndexFunc(m.earlier, func(st ShardStatus) bool { return st.ID == in.ID })
+	if i >= 0 {
+		s := newShard(m.settings, in, m.earlier[i])
+		if s.done {
+			return s, nil
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		var err error
+		s.cursor, err = m.source.Open(in.ID, s.start)
+		return s, err
 	}
-}
-
-// Status gives a snapshot.
-func (m *Mapping) Status() Status {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	st := Status{State: m.state, LastProcessingResult: m.counters.lastResult(), Counters: m.counters.snapshot()}
-	for _, s := range m.shards {
-		st.Shards = append(st.Shards, s.status())
+	from := Position{Type: TrimHorizon}
+	if !m.active {
+		from = Position{Type: m.cfg.StartingPosition, Timestamp: m.cfg.StartingPositionTimestamp}
 	}
-	return st
+	c, err := m.source.Open(in.ID, from)
+	if err != nil {
+		return nil, err
+	}
+	if from.Type == Latest { // nothing says which record was the latest: for a later mapping, the time has to do
+		from = Position{Type: AtTimestamp, Timestamp: now}
+	}
+	s := newShard(m.settings, in, ShardStatus{Next: from})
+	s.cursor = c
+	return s, nil
 }

@@ -3,6 +3,7 @@ package esm
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,17 +13,26 @@ import (
 )
 
 // model holds what is true whatever the function does: a key has one invocation at a time, its records are handed over
-// and settled in order, each is settled once, and the checkpoint never passes one that is not.
+// and settled in order, each is settled once or filtered, and the checkpoint never passes one that is not.
 type model struct {
 	w    *world
 	seed uint64
 
 	mu        sync.Mutex
-	unsettled map[string][]string // sequence numbers by key, in order
+	last      int
+	unsettled map[string][]string // names by key, in order
+	filtered  map[string]bool     // names that must not be invoked: false until they are settled
 	inFlight  map[string]bool
 	tries     map[string]int
 	discarded int
 	broken    string // the first law that was broken
+}
+
+func newModel(w *world, seed uint64) *model {
+	return &model{
+		w: w, seed: seed, unsettled: map[string][]string{}, filtered: map[string]bool{},
+		inFlight: map[string]bool{}, tries: map[string]int{},
+	}
 }
 
 func (m *model) breaks(format string, args ...any) {
@@ -31,33 +41,47 @@ func (m *model) breaks(format string, args ...any) {
 	}
 }
 
-func (m *model) put(shard, key string) {
+// put writes a record, or an aggregate of several. With filters, key e never passes.
+func (m *model) put(shard string, keys []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.w.stream.put(shard, key+":x")
-	records := m.w.stream.find(shard).records
-	m.unsettled[key] = append(m.unsettled[key], records[len(records)-1].SequenceNumber)
+	var names []string
+	for _, key := range keys {
+		m.last++
+		name := fmt.Sprintf("%s:%d", key, m.last)
+		names = append(names, name)
+		if key == "e" && len(m.w.cfg.Filters) > 0 {
+			m.filtered[name] = false
+		} else {
+			m.unsettled[key] = append(m.unsettled[key], name)
+		}
+	}
+	if len(names) > 1 {
+		m.w.stream.putData(shard, "aggregate", keys[0], aggregate(names...))
+		return
+	}
+	m.w.stream.put(shard, names...)
 }
 
 // invoke is the function: it checks what it is given, takes a while, and then does what the seed says.
 func (m *model) invoke(_ int, c call) reply {
 	first := c.ids[0]
 	for _, s := range m.w.mapping.Status().Shards {
-		if m.w.stream.has(s.ID, first) && s.Checkpoint != "" && !before(s.Checkpoint, first) {
+		if m.w.stream.has(s.ID, first) && s.Checkpoint != "" && compare(s.Checkpoint, first) >= 0 {
 			m.breaks("checkpoint %s of %s has passed %s", s.Checkpoint, s.ID, first)
 		}
 	}
 	m.mu.Lock()
-	m.tries[first]++
-	chance := m.chance(first, len(c.ids), m.tries[first])
+	m.tries[c.names[0]]++
+	chance := m.chance(c.names[0], len(c.ids), m.tries[c.names[0]])
 	at := map[string]int{}
-	for i, name := range c.names {
+	for _, name := range c.names {
 		key := name[:1]
 		if at[key] == 0 && m.inFlight[key] {
 			m.breaks("key %s is in two invocations", key)
 		}
-		if n := at[key]; n >= len(m.unsettled[key]) || m.unsettled[key][n] != c.ids[i] {
-			m.breaks("key %s: record %s is out of order", key, c.ids[i])
+		if n := at[key]; n >= len(m.unsettled[key]) || m.unsettled[key][n] != name {
+			m.breaks("key %s: record %s is out of order, or filtered", key, name)
 		}
 		at[key]++
 		m.inFlight[key] = true
@@ -92,38 +116,46 @@ func (m *model) chance(first string, n, try int) uint64 {
 func (m *model) settled(s Settled) {
 	m.mu.Lock()
 	for _, r := range s.Records {
-		if u := m.unsettled[r.PartitionKey]; len(u) == 0 || u[0] != r.SequenceNumber {
-			m.breaks("key %s: %s is settled, out of order or again", r.PartitionKey, r.SequenceNumber)
-			continue
-		}
-		m.unsettled[r.PartitionKey] = m.unsettled[r.PartitionKey][1:]
+		m.settle(string(r.Data), s.Fate)
 	}
-	if s.Fate != Processed {
+	if s.Fate == RetryAttemptsExhausted || s.Fate == RecordAgeExceeded {
 		m.discarded += len(s.Records)
 	}
 	m.mu.Unlock()
 	m.w.onSettled(s)
 }
 
+func (m *model) settle(name string, fate Fate) {
+	key := name[:1]
+	if done, filtered := m.filtered[name]; filtered {
+		if done || fate != FilteredOut {
+			m.breaks("%s is settled again, or %s", name, fate)
+		}
+		m.filtered[name] = true
+		return
+	}
+	if u := m.unsettled[key]; len(u) == 0 || u[0] != name {
+		m.breaks("key %s: %s is settled, out of order or again", key, name)
+		return
+	}
+	m.unsettled[key] = m.unsettled[key][1:]
+}
+
 func (s *stream) has(shard, sequence string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.find(shard).records {
-		if r.SequenceNumber == sequence {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.find(shard).records, func(r Record) bool { return r.SequenceNumber == sequence })
 }
 
 // scenario is all that a run of the property test draws.
 type scenario struct {
 	cfg  Config
 	seed uint64
-	keys []string // of the records, in order
-	gaps []int    // milliseconds before each
-	// split: after so many records the shard is split, at key c.
-	split int
+	puts [][]string // the keys of each record: one, or several of an aggregate
+	gaps []int      // milliseconds before each
+	// split and merge: after so many records the shard is split at key c, and the halves are merged again.
+	split, merge int
+	changes      map[int]int // after so many records: the number of lanes is changed to that; 0 disables and enables
 }
 
 func drawScenario(t *rapid.T) scenario {
@@ -139,9 +171,21 @@ func drawScenario(t *rapid.T) scenario {
 	if rapid.Bool().Draw(t, "age limit") {
 		s.cfg.MaximumRecordAgeInSeconds = 60
 	}
-	s.keys = rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}), 1, 60).Draw(t, "keys")
-	s.gaps = rapid.SliceOfN(rapid.SampledFrom([]int{0, 0, 0, 10, 500}), len(s.keys), len(s.keys)).Draw(t, "gaps")
-	s.split = rapid.IntRange(0, 80).Draw(t, "split")
+	if rapid.Bool().Draw(t, "filters") {
+		s.cfg.Filters = []string{`{"partitionKey":[{"anything-but":"e"}]}`}
+	}
+	lower, upper, most := []string{"a", "b"}, []string{"c", "d", "e"}, 1
+	if rapid.Bool().Draw(t, "consumer") {
+		s.cfg.EventSourceARN, most = streamARN+"/consumer/c:1", 4
+	}
+	for range rapid.IntRange(1, 50).Draw(t, "records") {
+		half := rapid.SampledFrom([][]string{lower, upper}).Draw(t, "half") // an aggregate has keys of one shard
+		s.puts = append(s.puts, rapid.SliceOfN(rapid.SampledFrom(half), 1, most).Draw(t, "keys"))
+	}
+	s.gaps = rapid.SliceOfN(rapid.SampledFrom([]int{0, 0, 0, 10, 500}), len(s.puts), len(s.puts)).Draw(t, "gaps")
+	s.split = rapid.IntRange(0, 60).Draw(t, "split")
+	s.merge = s.split + rapid.IntRange(1, 30).Draw(t, "merge")
+	s.changes = rapid.MapOfN(rapid.IntRange(0, 50), rapid.IntRange(0, 4), 0, 3).Draw(t, "changes")
 	return s
 }
 
@@ -150,35 +194,84 @@ func (s scenario) play(t *testing.T) (broken string) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.stop()
-		m := &model{w: w, seed: s.seed, unsettled: map[string][]string{}, inFlight: map[string]bool{}, tries: map[string]int{}}
+		m := newModel(w, s.seed)
 		w.cfg, w.opt.Settled, w.fn.script = s.cfg, m.settled, m.invoke
 		w.start()
-		for i, key := range s.keys {
-			if i == s.split {
-				w.stream.add("left", shard0, "")
-				w.stream.add("right", shard0, "")
-				w.stream.close(shard0)
+		total := 0
+		for i, keys := range s.puts {
+			s.reshard(w.stream, i)
+			if lanes, ok := s.changes[i]; ok {
+				w.change(lanes)
 			}
 			pause(t.Context(), time.Duration(s.gaps[i])*time.Millisecond)
-			m.put(s.shardOf(i, key), key)
+			m.put(s.shardOf(i, keys[0]), keys)
+			total += len(keys)
 		}
-		w.await(len(s.keys))
-		inDocuments := 0
-		for _, d := range w.queue.docs {
-			inDocuments += parseDocument(t, d).BatchInfo.BatchSize
-		}
-		if inDocuments != m.discarded {
-			m.breaks("%d records given up, %d in failure documents", m.discarded, inDocuments)
-		}
-		broken = m.broken
+		w.await(total)
+		broken = m.verdict(t)
 	})
 	return broken
+}
+
+// verdict looks at the end.
+func (m *model) verdict(t *testing.T) string {
+	inDocuments := 0
+	for _, d := range m.w.queue.docs {
+		inDocuments += parseDocument(t, d).BatchInfo.BatchSize
+	}
+	if inDocuments != m.discarded {
+		m.breaks("%d records given up, %d in failure documents", m.discarded, inDocuments)
+	}
+	for key, u := range m.unsettled {
+		if len(u) > 0 {
+			m.breaks("key %s: %v are lost", key, u)
+		}
+	}
+	for name, done := range m.filtered {
+		if !done {
+			m.breaks("%s is lost", name)
+		}
+	}
+	for _, st := range m.w.mapping.Status().Shards {
+		if st.Unsettled != 0 {
+			m.breaks("%d records of %s are unsettled", st.Unsettled, st.ID)
+		}
+	}
+	return m.broken
+}
+
+// change sets the number of lanes, without waiting for it; 0 disables and enables the mapping.
+func (w *world) change(lanes int) {
+	if lanes == 0 {
+		_ = w.mapping.Disable(w.t.Context())
+		w.mapping.Enable()
+		return
+	}
+	cfg := w.mapping.Config()
+	cfg.ParallelizationFactor = lanes
+	if _, err := w.mapping.Update(cfg, nil); err != nil {
+		w.t.Error(err)
+	}
+}
+
+func (s scenario) reshard(stream *stream, at int) {
+	switch at {
+	case s.split:
+		stream.add("left", shard0, "")
+		stream.add("right", shard0, "")
+		stream.close(shard0)
+	case s.merge:
+		stream.add("merged", "left", "right")
+		stream.close("left", "right")
+	}
 }
 
 func (s scenario) shardOf(i int, key string) string {
 	switch {
 	case i < s.split:
 		return shard0
+	case i >= s.merge:
+		return "merged"
 	case key < "c":
 		return "left"
 	}

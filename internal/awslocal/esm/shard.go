@@ -3,6 +3,7 @@ package esm
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,41 +19,41 @@ const aheadRecords = 2 * pageRecords
 // shard is the mapping's side of one shard: a reader that deals the records to the lanes, and the checkpoint.
 type shard struct {
 	*settings
-	id      string
-	parents []string
-	enc     encoder
-	room    chan struct{} // of capacity 1: a lane has settled something
+	Shard
+	enc  encoder
+	room chan struct{} // of capacity 1: a lane has settled something
 
-	// cursor is opened by whoever activates the shard; it then belongs to run.
+	// These are set by whoever activates the shard; they then belong to run.
 	cursor Cursor
+	page   []Record // read, and not yet dealt
+	full   bool     // it was a full page: another one may follow
+	last   bool     // the cursor has come to the shard's end
 
 	mu         sync.Mutex
 	lanes      []*lane
-	order      []string // sequence numbers from the oldest unsettled record to the last one read
+	order      []string // sequence numbers from the oldest unsettled record to the last one dealt, each at most once
+	compactAt  int      // its length at which it is compacted
+	start      Position // where reading began
 	checkpoint string   // all up to and including this is settled; "" is nothing yet
 	more       bool     // the reader is about to read on
 	held       bool     // the reader waits for room
-	ended      bool     // the shard is closed and read to its end
+	ended      bool     // the shard is closed and dealt to its end
 	done       bool     // and all of it is settled
 	age        time.Duration
 }
 
-func newShard(set *settings, in Shard) *shard {
-	s := &shard{settings: set, id: in.ID, enc: newEncoder(set.cfg, in.ID), room: make(chan struct{}, 1)}
-	for _, p := range []string{in.Parent, in.AdjacentParent} {
-		if p != "" {
-			s.parents = append(s.parents, p)
-		}
+// newShard makes a shard whose reading begins, or for an earlier mapping has gone on, as st says.
+func newShard(set *settings, in Shard, st ShardStatus) *shard {
+	return &shard{
+		settings: set, Shard: in, room: make(chan struct{}, 1),
+		start: st.position(), checkpoint: st.Checkpoint, done: st.Done,
 	}
-	return s
 }
 
 // run reads and invokes until the shard has ended and is settled, or polling ends. Then no goroutine of it is left, and
-// run may be called again: it goes on after the checkpoint.
+// run may be called again: it goes on with what is not settled.
 func (s *shard) run(ctx, polling context.Context) error {
-	if err := s.begin(); err != nil {
-		return err
-	}
+	s.begin()
 	polling, stop := context.WithCancel(polling)
 	defer stop()
 	var lanes sync.WaitGroup
@@ -66,68 +67,155 @@ func (s *shard) run(ctx, polling context.Context) error {
 	lanes.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.done = s.ended && len(s.order) == 0
+	if s.done = s.ended && len(s.order) == 0; s.done {
+		s.lanes, s.order, s.page, s.cursor = nil, nil, nil, nil // what they hold is not needed any more
+	}
 	return err
 }
 
-// begin makes empty lanes. What an earlier run had read but not settled is read again: with several lanes some of what
-// follows the checkpoint then comes twice, as it does on AWS.
-func (s *shard) begin() error {
+// begin makes the lanes that the settings ask for, and deals what those of an earlier run have left. The filters may
+// have changed too.
+func (s *shard) begin() {
+	s.enc = newEncoder(s.cfg, s.ID)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.order) > 0 {
-		from := Position{Type: AfterSequence, SequenceNumber: s.checkpoint}
-		if s.checkpoint == "" {
-			from = Position{Type: AtSequence, SequenceNumber: s.order[0]}
-		}
-		c, err := s.source.Open(s.id, from)
-		if err != nil {
-			return fmt.Errorf("open shard %s at its checkpoint: %w", s.id, err)
-		}
-		s.cursor, s.order, s.ended = c, nil, false
-	}
+	left := s.unsettled()
 	s.lanes = make([]*lane, s.cfg.ParallelizationFactor)
 	for i := range s.lanes {
 		s.lanes[i] = &lane{shard: s, wake: make(chan struct{}, 1)}
 	}
-	return nil
+	s.mu.Unlock()
+	if len(left) > 0 {
+		s.hand(deal{records: left}, !s.ended, s.ended)
+	}
+}
+
+// unsettled gives what is in the lanes' queues in the order of the shard. Records of one aggregate share a sequence
+// number, and those with one key stay in their order.
+func (s *shard) unsettled() []Record {
+	var left []Record
+	for _, l := range s.lanes {
+		left = append(left, l.queue...)
+	}
+	slices.SortStableFunc(left, func(a, b Record) int { return compare(a.SequenceNumber, b.SequenceNumber) })
+	return left
 }
 
 // read deals the shard's records to the lanes until the shard or polling ends.
 func (s *shard) read(polling context.Context) error {
-	for polling.Err() == nil {
-		records, end := s.cursor.Read(pageRecords)
-		s.deal(records, end)
-		if end {
+	for {
+		s.awaitRoom(polling)
+		if polling.Err() != nil {
 			return nil
 		}
-		if len(records) > 0 {
-			s.awaitRoom(polling)
-			continue
+		if len(s.page) == 0 && !s.last {
+			s.page, s.last = s.cursor.Read(pageRecords)
+			s.full = len(s.page) == pageRecords
 		}
-		idle := time.Now()
-		if err := s.cursor.Wait(polling); err != nil && polling.Err() == nil {
-			return fmt.Errorf("read shard %s: %w", s.id, err)
+		nothing := len(s.page) == 0
+		s.dealPage()
+		switch {
+		case s.last && len(s.page) == 0:
+			return nil
+		case nothing:
+			if err := s.idle(polling); err != nil {
+				return err
+			}
 		}
-		if s.poll > 0 {
-			pause(polling, s.poll-time.Since(idle)%s.poll)
-		}
+	}
+}
+
+// idle waits until there is something to read: at once, or, if a poll interval is set, on its ticks. To a fan-out consumer
+// records are pushed.
+func (s *shard) idle(polling context.Context) error {
+	began := time.Now()
+	if err := s.cursor.Wait(polling); err != nil && polling.Err() == nil {
+		return fmt.Errorf("read shard %s: %w", s.ID, err)
+	}
+	if s.poll > 0 && !s.cfg.isConsumer() {
+		pause(polling, s.poll-time.Since(began)%s.poll)
 	}
 	return nil
 }
 
-func (s *shard) deal(records []Record, end bool) {
-	s.counters.polled.Add(int64(len(records)))
-	s.mu.Lock()
-	for i := range records {
-		s.order = append(s.order, records[i].SequenceNumber)
-		l := s.lanes[laneOf(records[i].PartitionKey, len(s.lanes))]
-		l.queue = append(l.queue, records[i])
+// deal is what is handed to the lanes at a time.
+type deal struct {
+	numbers []Record // what was taken from the stream: its sequence numbers are new
+	records []Record // what it carries
+	dropped []Record // what else it carried
+}
+
+// dealPage hands the page to the lanes: all of it, or of a consumer's aggregates as much as may be waiting.
+func (s *shard) dealPage() {
+	d := deal{numbers: s.page, records: s.page}
+	if s.cfg.isConsumer() {
+		u := unpack(&s.Shard, s.page, pageRecords)
+		d = deal{numbers: s.page[:u.taken], records: u.records, dropped: u.dropped}
 	}
-	s.more = !end && len(records) == pageRecords
-	s.ended = end
+	if s.page = s.page[len(d.numbers):]; len(s.page) == 0 {
+		s.page = nil
+	}
+	s.counters.polled.Add(int64(len(d.records) + len(d.dropped)))
+	s.counters.outOfRange.Add(int64(len(d.dropped)))
+	end := s.last && len(s.page) == 0
+	s.hand(d, !end && (s.full || len(s.page) > 0), end)
+}
+
+// hand filters records and gives the rest to the lanes. What no lane gets is settled with that.
+func (s *shard) hand(d deal, more, end bool) {
+	kept, out := s.filters.split(d.records)
+	s.counters.filteredOut.Add(int64(len(out)))
+	parts := s.perLane(kept)
+	s.mu.Lock()
+	for i := range d.numbers {
+		s.order = append(s.order, d.numbers[i].SequenceNumber)
+	}
+	for i, part := range parts {
+		s.lanes[i].enqueue(part)
+	}
+	s.more, s.ended = more, end
+	s.advance()
+	s.compact()
 	s.mu.Unlock()
 	s.wakeLanes()
+	s.tell(out, FilteredOut)
+	s.tell(d.dropped, OutOfRange)
+}
+
+// perLane parts records by the lanes of their keys. It is called without mu: only run changes the lanes.
+func (s *shard) perLane(records []Record) [][]Record {
+	if len(s.lanes) == 1 {
+		return [][]Record{records}
+	}
+	of := make([]uint8, len(records))
+	var count [maxLanes]int
+	for i := range records {
+		of[i] = uint8(laneOf(records[i].PartitionKey, len(s.lanes)))
+		count[of[i]]++
+	}
+	parts := make([][]Record, len(s.lanes))
+	for i := range parts {
+		parts[i] = make([]Record, 0, count[i])
+	}
+	for i := range records {
+		parts[of[i]] = append(parts[of[i]], records[i])
+	}
+	return parts
+}
+
+// enqueue adds to a lane's queue. A queue that is empty becomes the part itself: nothing is copied.
+func (l *lane) enqueue(part []Record) {
+	if len(l.queue) == 0 {
+		l.queue = part
+		return
+	}
+	l.queue = append(l.queue, part...)
+}
+
+// tell reports records that have been settled.
+func (s *shard) tell(records []Record, fate Fate) {
+	if s.report != nil && len(records) > 0 {
+		s.report(Settled{Shard: s.ID, Records: records, Fate: fate})
+	}
 }
 
 func (s *shard) wakeLanes() {
@@ -155,14 +243,14 @@ func (s *shard) awaitRoom(ctx context.Context) {
 func (s *shard) hasRoom() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = s.full()
+	s.held = s.isFull()
 	if s.held {
 		s.more = false
 	}
 	return !s.held
 }
 
-func (s *shard) full() bool {
+func (s *shard) isFull() bool {
 	for _, l := range s.lanes {
 		if len(l.queue) >= aheadRecords*len(s.lanes) {
 			return true
@@ -175,30 +263,58 @@ func (s *shard) full() bool {
 // not settled in any lane.
 func (s *shard) settled(l *lane, gone []Record, fate Fate) {
 	s.mu.Lock()
-	l.queue = l.queue[len(gone):]
-	if s.held && !s.full() { // the reader goes on from here: a lane that closed its batch now would be ahead of it
+	if l.queue = l.queue[len(gone):]; len(l.queue) == 0 {
+		l.queue = nil // let go of the page
+	}
+	if s.held && !s.isFull() { // the reader goes on from here: a lane that closed its batch now would be ahead of it
 		s.held, s.more = false, true
 	}
-	low := s.lowest()
-	for len(s.order) > 0 && s.order[0] != low {
-		s.checkpoint, s.order = s.order[0], s.order[1:]
-	}
+	s.advance()
 	s.mu.Unlock()
 	select {
 	case s.room <- struct{}{}:
 	default:
 	}
 	s.counters.settled.Add(int64(len(gone)))
-	if s.report != nil {
-		s.report(Settled{Shard: s.id, Records: gone, Fate: fate})
+	s.tell(gone, fate)
+}
+
+// advance moves the checkpoint to just below the oldest record in the queues. Of several records with one sequence
+// number the last one that is settled moves it.
+func (s *shard) advance() {
+	low := s.lowest()
+	for len(s.order) > 0 && s.order[0] != low {
+		s.checkpoint, s.order = s.order[0], s.order[1:]
 	}
+}
+
+// compact takes out of order what the checkpoint will never be: one record that is not settled, while what follows it is
+// filtered or goes by other lanes, must not keep the numbers of the whole stream. What stays is unsettled, or directly
+// before that, or the last. It is seldom done, and then halves the list at least or lets it double until the next time.
+func (s *shard) compact() {
+	if len(s.order) < max(s.compactAt, aheadRecords) {
+		return
+	}
+	unsettled := make(map[string]bool)
+	for _, l := range s.lanes {
+		for i := range l.queue {
+			unsettled[l.queue[i].SequenceNumber] = true
+		}
+	}
+	var kept []string
+	for i, number := range s.order {
+		if i+1 == len(s.order) || unsettled[number] || unsettled[s.order[i+1]] {
+			kept = append(kept, number)
+		}
+	}
+	s.order, s.compactAt = kept, 2*len(kept)
 }
 
 // lowest is the sequence number of the oldest record in the queues, "" when they are empty.
 func (s *shard) lowest() string {
 	low := ""
 	for _, l := range s.lanes {
-		if len(l.queue) > 0 && (low == "" || before(l.queue[0].SequenceNumber, low)) {
+		if len(l.queue) > 0 && (low == "" || compare(l.queue[0].SequenceNumber, low) < 0) {
 			low = l.queue[0].SequenceNumber
 		}
 	}
@@ -220,5 +336,29 @@ func (s *shard) sent(lastArrival time.Time) {
 func (s *shard) status() ShardStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return ShardStatus{ID: s.id, Checkpoint: s.checkpoint, Unsettled: len(s.order), Done: s.done, IteratorAge: s.age}
+	st := ShardStatus{
+		ID: s.ID, Checkpoint: s.checkpoint, Next: s.start,
+		Done: s.done, IteratorAge: s.age,
+	}
+	for _, l := range s.lanes {
+		st.Unsettled += len(l.queue)
+	}
+	switch {
+	case s.checkpoint != "":
+		st.Next = Position{Type: AfterSequence, SequenceNumber: s.checkpoint}
+	case len(s.order) > 0:
+		st.Next = Position{Type: AtSequence, SequenceNumber: s.order[0]}
+	}
+	return st
+}
+
+// position is where a new mapping goes on.
+func (st *ShardStatus) position() Position {
+	switch {
+	case st.Next.Type != "":
+		return st.Next
+	case st.Checkpoint != "":
+		return Position{Type: AfterSequence, SequenceNumber: st.Checkpoint}
+	}
+	return Position{Type: TrimHorizon}
 }

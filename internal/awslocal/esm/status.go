@@ -12,9 +12,11 @@ type State string
 const (
 	Creating  State = "Creating" // Run has not been called
 	Enabled   State = "Enabled"
+	Updating  State = "Updating"  // Update has been called; the invocations of the old settings are running
 	Disabling State = "Disabling" // the last invocations are running
 	Disabled  State = "Disabled"
 	Enabling  State = "Enabling" // Enable has been called, and Run has not yet taken notice
+	Deleting  State = "Deleting" // Delete has been called; once the last invocations have ended, Run gives nil
 )
 
 // What LastProcessingResult may say. Giving records up does not change it.
@@ -27,12 +29,16 @@ const (
 // Counters count records, retries again each time, under the names of the EventCount metrics; only Invocations counts
 // invocations.
 type Counters struct {
-	Polled  int64 // read from the stream
-	Invoked int64 // handed to the function
+	Polled      int64 // read from the stream; of a consumer's aggregates, the user records
+	FilteredOut int64 // matched no filter
+	// OutOfRange were user records of aggregates that were dropped, because one of them has a key of another shard. AWS
+	// has no metric for them.
+	OutOfRange int64
+	Invoked    int64 // handed to the function
 	// FailedInvoke counts what was in a failed invocation, what came at and after the first failure of a partial
-	// response, and what did not reach the function.
+	// response, and what did not reach the function or was too big for it.
 	FailedInvoke     int64
-	Dropped          int64 // given up, and the failure document was not delivered
+	Dropped          int64 // given up, and the failure document was not delivered; without a destination nothing counts
 	Delivered        int64 // given up, with a failure document
 	DeliveryFailures int64 // failure documents that were not delivered (DestinationDeliveryFailures)
 	Settled          int64 // processed or given up
@@ -41,9 +47,11 @@ type Counters struct {
 
 // ShardStatus is how far a shard is.
 type ShardStatus struct {
-	ID          string
-	Checkpoint  string        // all up to and including this sequence number is settled; "" is nothing yet
-	Unsettled   int           // records from there to the last one read
+	ID         string
+	Checkpoint string // all up to and including this sequence number is settled; "" is nothing yet
+	// Next is where a new mapping goes on: after the checkpoint, or where this one began.
+	Next        Position
+	Unsettled   int           // records that were read and are not settled
 	Done        bool          // the shard is closed and settled to its end
 	IteratorAge time.Duration // of the last record of the latest invocation, when it was sent
 }
@@ -65,7 +73,7 @@ type Settled struct {
 
 // counters is what Counters is a snapshot of.
 type counters struct {
-	polled, invoked, failedInvoke, dropped, delivered, undelivered, settled, invocations atomic.Int64
+	polled, filteredOut, outOfRange, invoked, failedInvoke, dropped, delivered, undelivered, settled, invocations atomic.Int64
 
 	result atomic.Pointer[string]
 }
@@ -77,6 +85,7 @@ func (c *counters) attempted(n int, o outcome) {
 		return
 	}
 	if o.response == nil { // too big to be sent
+		c.failedInvoke.Add(int64(n))
 		return
 	}
 	c.invocations.Add(1)
@@ -102,7 +111,7 @@ func (c *counters) discarded(n int, delivered bool) {
 
 func (c *counters) snapshot() Counters {
 	return Counters{
-		Polled: c.polled.Load(), Invoked: c.invoked.Load(), FailedInvoke: c.failedInvoke.Load(),
+		Polled: c.polled.Load(), FilteredOut: c.filteredOut.Load(), OutOfRange: c.outOfRange.Load(), Invoked: c.invoked.Load(), FailedInvoke: c.failedInvoke.Load(),
 		Dropped: c.dropped.Load(), Delivered: c.delivered.Load(), DeliveryFailures: c.undelivered.Load(),
 		Settled: c.settled.Load(), Invocations: c.invocations.Load(),
 	}

@@ -209,6 +209,9 @@ func (w *world) summary(body string) string {
 
 // name gives the name of the record with a sequence number.
 func (w *world) name(sequence string) string {
+	if name, ok := w.stream.names[sequence]; ok {
+		return name
+	}
 	for _, s := range w.stream.shards {
 		for _, r := range s.records {
 			if r.SequenceNumber == sequence {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/millrace/millrace/internal/awslocal/wire"
 )
@@ -46,8 +47,8 @@ func (c *consumers) search(name string) (int, bool) {
 	return slices.BinarySearchFunc(c.list, name, func(c *consumer, name string) int { return strings.Compare(c.name, name) })
 }
 
-// addConsumer registers a consumer.
-func (st *stream) addConsumer(name string) (*consumer, error) {
+// addConsumer registers a consumer that is made now, in milliseconds.
+func (st *stream) addConsumer(name string, now int64) (*consumer, error) {
 	c := &st.consumers
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,7 +60,6 @@ func (st *stream) addConsumer(name string) (*consumer, error) {
 	case len(c.list) == maxConsumers:
 		return nil, wire.Errorf("LimitExceededException", "Stream %s under account %s has %d consumers, which is the limit.", st.name, account, maxConsumers)
 	}
-	now := st.service.nowMillis()
 	made := &consumer{
 		stream: st, name: name, made: now, arn: fmt.Sprintf("%s/consumer/%s:%d", st.arn, name, now/1000),
 		subscriptions: map[uint32]*subscription{},
@@ -114,11 +114,16 @@ func (s *Service) Consumer(arn string) (stream string, err error) {
 
 // RegisterConsumer registers a consumer with a stream, named by its name or ARN. The consumer can be used at once.
 func (s *Service) RegisterConsumer(stream, name string) (arn string, err error) {
+	return s.RegisterConsumerAt(stream, name, s.now())
+}
+
+// RegisterConsumerAt registers a consumer that was made at that time, which its ARN has in seconds.
+func (s *Service) RegisterConsumerAt(stream, name string, made time.Time) (arn string, err error) {
 	st, err := s.stream(stream)
 	if err != nil {
 		return "", fmt.Errorf("register consumer %s: %w", name, err)
 	}
-	c, err := st.addConsumer(name)
+	c, err := st.addConsumer(name, made.UnixMilli())
 	if err != nil {
 		return "", fmt.Errorf("register consumer %s: %w", name, err)
 	}
@@ -176,7 +181,7 @@ func (s *Service) registerStreamConsumer(_ context.Context, in *registerConsumer
 	if err != nil {
 		return nil, err
 	}
-	c, err := st.addConsumer(in.ConsumerName)
+	c, err := st.addConsumer(in.ConsumerName, s.nowMillis())
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
 package kinesis
 
 import (
-	"slices"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -137,39 +137,56 @@ func checkLineage(t failer, st *stream) {
 	}
 }
 
-// walk reads a stream as Shards tells its lineage: no shard before its parents.
-func walk(t failer, svc *Service) map[string][]string {
+// follower reads a stream as Shards tells its lineage, no shard before its parents, also while it changes.
+type follower struct {
+	svc     *Service
+	cursors map[string]*Cursor
+	ended   map[string]bool
+	got     map[string][]string // data by key
+}
+
+func follow(svc *Service) *follower {
+	return &follower{svc, map[string]*Cursor{}, map[string]bool{}, map[string][]string{}}
+}
+
+// turn reads what is there.
+func (f *follower) turn(t failer) {
 	t.Helper()
-	left, err := svc.Shards("s")
+	shards, err := f.svc.Shards("s")
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	listed, read := map[string]bool{}, map[string]bool{}
-	for _, sh := range left {
-		listed[sh.ID] = true
-	}
-	waits := func(id string) bool { return listed[id] && !read[id] }
-	got := map[string][]string{}
-	for len(left) > 0 {
-		i := slices.IndexFunc(left, func(sh Shard) bool { return !waits(sh.Parent) && !waits(sh.AdjacentParent) })
-		if i < 0 {
-			t.Fatalf("%v wait for one another", left)
+	for _, sh := range shards {
+		if !f.ended[sh.ID] && f.may(sh.Parent) && f.may(sh.AdjacentParent) {
+			f.read(t, sh)
 		}
-		c, err := svc.Open("s", left[i].ID, Position{Type: TrimHorizon})
-		if err != nil {
+	}
+}
+
+func (f *follower) may(parent string) bool { return parent == "" || f.ended[parent] }
+
+func (f *follower) read(t failer, sh Shard) {
+	t.Helper()
+	c := f.cursors[sh.ID]
+	if c == nil {
+		var err error
+		if c, err = f.svc.Open("s", sh.ID, Position{Type: TrimHorizon}); err != nil {
 			t.Fatalf("%v", err)
 		}
-		records, _ := c.Read(1 << 30)
-		for _, r := range records {
-			if h := hashOf([]byte(r.PartitionKey)).bytes(); string(h[:]) < string(left[i].First[:]) || string(h[:]) > string(left[i].Last[:]) {
-				t.Fatalf("%s, hash %x, is in %+v", r.PartitionKey, h, left[i])
-			}
-			got[r.PartitionKey] = append(got[r.PartitionKey], string(r.Data))
-		}
-		read[left[i].ID] = true
-		left = slices.Delete(left, i, i+1)
+		f.cursors[sh.ID] = c
 	}
-	return got
+	for {
+		records, end := c.Read(100)
+		for _, r := range records {
+			if h := hashOf([]byte(r.PartitionKey)).bytes(); string(h[:]) < string(sh.First[:]) || string(h[:]) > string(sh.Last[:]) {
+				t.Fatalf("%s, hash %x, is in %+v", r.PartitionKey, h, sh)
+			}
+			f.got[r.PartitionKey] = append(f.got[r.PartitionKey], string(r.Data))
+		}
+		if f.ended[sh.ID] = end; end || len(records) == 0 {
+			return
+		}
+	}
 }
 
 // wantPuts checks that every record of a key is there, once, in order.
@@ -203,19 +220,22 @@ func TestReshard_AnySequence_LosesNothingAndKeepsTheOrderOfKeys(t *testing.T) {
 		for key, data := range r.puts {
 			puts[key] = len(data)
 		}
-		wantPuts(t, walk(t, svc), puts)
+		f := follow(svc)
+		f.turn(t)
+		wantPuts(t, f.got, puts)
 	})
 }
 
-// Eight writers put while shards split, merge and are scaled: nothing is lost, stored twice or out of order.
+// Eight writers put while shards split, merge and are scaled, and a reader follows: nothing is lost, stored twice or out
+// of order, and no shard gets a record after its end.
 func TestPut_WhileShardsChange_LosesNothing(t *testing.T) {
-	const writers, requests, size = 8, 300, 10
+	const writers, requests, size, changes = 8, 500, 10, 400
 	svc := New(Options{})
 	st := newStream(t, svc, 2)
-	var group sync.WaitGroup
+	var writing, others sync.WaitGroup
 	done := make(chan struct{})
 	for w := range writers {
-		group.Go(func() {
+		writing.Go(func() {
 			for i := range requests {
 				var entries []putEntry
 				for j := range size {
@@ -226,32 +246,27 @@ func TestPut_WhileShardsChange_LosesNothing(t *testing.T) {
 			}
 		})
 	}
-	changes := make(chan int)
-	go func() {
-		n := 0
-		for ; ; n++ {
-			select {
-			case <-done:
-				changes <- n
-				return
-			default:
-			}
-			switch n % 3 {
-			case 0:
-				_, _ = svc.SplitShard("s", "")
-			case 1:
-				_, _ = svc.MergeShards("s", "")
-			case 2:
-				open := len(st.shards.Load().open)
-				_, _ = svc.updateShardCount(background, &updateShardCountInput{target{StreamName: "s"}, 2 + (open+n)%5, "UNIFORM_SCALING"})
-			}
+	others.Go(func() {
+		for turn := range changes {
+			change(svc, st, turn)
+			runtime.Gosched()
 		}
+	})
+	go func() {
+		writing.Wait()
+		others.Wait()
+		close(done)
 	}()
-	group.Wait()
-	close(done)
-	if n := <-changes; n < 3 {
-		t.Errorf("only %d changes", n)
+	f := follow(svc)
+	for under := true; under; {
+		f.turn(t)
+		select {
+		case <-done:
+			under = false
+		default:
+		}
 	}
+	f.turn(t)
 	checkLineage(t, st)
 	puts := map[string]int{}
 	for w := range writers {
@@ -259,7 +274,20 @@ func TestPut_WhileShardsChange_LosesNothing(t *testing.T) {
 			puts[strconv.Itoa(w)+"-"+strconv.Itoa(k)] = requests * count(size, k)
 		}
 	}
-	wantPuts(t, walk(t, svc), puts)
+	wantPuts(t, f.got, puts)
+}
+
+// change makes a change that may be refused.
+func change(svc *Service, st *stream, turn int) {
+	switch turn % 3 {
+	case 0:
+		_, _ = svc.SplitShard("s", "")
+	case 1:
+		_, _ = svc.MergeShards("s", "")
+	case 2:
+		wanted := 2 + (len(st.shards.Load().open)+turn)%5
+		_, _ = svc.updateShardCount(background, &updateShardCountInput{target{StreamName: "s"}, wanted, "UNIFORM_SCALING"})
+	}
 }
 
 // count tells how many of so many numbers from 0 leave a rest when divided by three.

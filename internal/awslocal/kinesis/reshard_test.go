@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// split halves a shard, without regard to its being closed.
+// split halves an open shard.
 func (st *stream) split(sh *shard) []*shard {
 	return st.replace([]*shard{sh}, splitStep(0, sh.keys, sh.keys.middle()).into...)
 }

@@ -136,8 +136,8 @@ func (c *consumer) remove() {
 
 func (c *consumer) notFound() error { return c.stream.noConsumer(c.name) }
 
-// over tells that a subscription has ended as it should: its time is up, or the reader or the endpoint has gone.
-var over = errors.New("the subscription is over")
+// errOver tells that a subscription has ended as it should: its time is up, or the reader or the endpoint has gone.
+var errOver = errors.New("the subscription is over")
 
 // send hands records to emit, as events in JSON, as soon as they are there. It returns nil at the end of the shard and
 // of the subscription's time, and when ctx ends; else the reason for which it ended.
@@ -152,7 +152,7 @@ func (s *subscription) send(ctx context.Context, emit func(event []byte) error) 
 		if err == nil && !p.end {
 			_, err = s.rest(ctx, nil, s.pace(p))
 		}
-		if errors.Is(err, over) || err == nil && p.end {
+		if errors.Is(err, errOver) || err == nil && p.end {
 			return nil
 		}
 		if err != nil {
@@ -193,7 +193,7 @@ func (s *subscription) rest(ctx context.Context, wake <-chan struct{}, d time.Du
 	case err := <-s.ended:
 		return false, err
 	case <-ctx.Done():
-		return false, over
+		return false, errOver
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 type Answer struct {
 	Payload         []byte
 	FunctionError   string // "", or "Unhandled": then Payload is an error document
-	ExecutedVersion string
+	ExecutedVersion string // Latest or a number
+	Log             []byte // the last MaxLog bytes of the invocation's log, if Invocation.Tail asked for it
 }
 
 // failure is the error document in which Lambda and its runtimes say what went wrong.
@@ -25,7 +26,7 @@ type failure struct {
 func (f failure) document() []byte { return encode(f) }
 
 func (f failure) answer() Answer {
-	return Answer{Payload: f.document(), FunctionError: "Unhandled", ExecutedVersion: Latest}
+	return Answer{Payload: f.document(), FunctionError: "Unhandled"}
 }
 
 // timedOut has no type, and its message begins with the time: so AWS writes it.

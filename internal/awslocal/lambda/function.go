@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"debug/elf"
 	"debug/macho"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Limits of a function's configuration, from CreateFunction in AWS's API reference.
@@ -37,9 +40,29 @@ type Function struct {
 	RoleARN             string            // shown, without effect
 	ReservedConcurrency int               // how many instances at most; 0 reserves nothing and means MaxConcurrency
 	Architecture        string            // "x86_64" or "arm64", shown; the bootstrap must fit this machine
+	Description         string            // shown
+	Runtime             string            // shown; "" is DefaultRuntime
+	// Shown are further settings, which are shown as they were given and have no effect, by their names in the API.
+	Shown map[string]jsontext.Value
 }
 
+// DefaultRuntime is the runtime of functions that name none.
+const DefaultRuntime = "provided.al2023"
+
 var validName = regexp.MustCompile(`^[a-zA-Z0-9-_]{1,64}$`)
+
+// onDisk checks a function whose code is a folder on this machine.
+func (f Function) onDisk() (Function, *code, error) {
+	f, err := f.checked()
+	if err != nil {
+		return f, nil, err
+	}
+	if err := checkBootstrap(f.bootstrap()); err != nil {
+		return f, nil, err
+	}
+	c, err := codeOf(f.CodeDir)
+	return f, c, err
+}
 
 // checked gives the function with its defaults and an absolute path, or says what is wrong with it.
 func (f Function) checked() (Function, error) {
@@ -49,9 +72,8 @@ func (f Function) checked() (Function, error) {
 	if f.MemoryMB == 0 {
 		f.MemoryMB = DefaultMemoryMB
 	}
-	if f.Architecture == "" {
-		f.Architecture = "x86_64"
-	}
+	f.Architecture = cmp.Or(f.Architecture, "x86_64")
+	f.Runtime = cmp.Or(f.Runtime, DefaultRuntime)
 	if err := f.validate(); err != nil {
 		return f, err
 	}
@@ -60,7 +82,7 @@ func (f Function) checked() (Function, error) {
 		return f, fmt.Errorf("code folder %s: %w", f.CodeDir, err)
 	}
 	f.CodeDir = dir
-	return f, checkBootstrap(f.bootstrap())
+	return f, nil
 }
 
 func (f Function) validate() error {
@@ -86,11 +108,11 @@ func (f Function) validate() error {
 
 func (f Function) bootstrap() string { return filepath.Join(f.CodeDir, "bootstrap") }
 
-func (f Function) concurrency() int {
-	if f.ReservedConcurrency == 0 {
+func (f *function) concurrency() int {
+	if f.reserved == nil {
 		return MaxConcurrency
 	}
-	return f.ReservedConcurrency
+	return *f.reserved
 }
 
 // checkBootstrap says why this machine cannot run the file at path, if it cannot.
@@ -173,7 +195,7 @@ var inherited = []string{"PATH", "TMPDIR"}
 
 // environment gives what an instance runs with. What Lambda sets wins over the function's own; that holds for the
 // endpoint too, which a template may declare empty for AWS. AWS_EXECUTION_ENV is not defined for provided.al2023.
-func (f Function) environment(opt Options, key, api string) []string {
+func (f Function) environment(opt Options, number, key, api string) []string {
 	var env []string
 	for _, name := range inherited {
 		if v, ok := os.LookupEnv(name); ok {
@@ -191,7 +213,7 @@ func (f Function) environment(opt Options, key, api string) []string {
 		"AWS_DEFAULT_REGION="+opt.Region,
 		"AWS_LAMBDA_FUNCTION_NAME="+f.Name,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE="+strconv.Itoa(f.MemoryMB),
-		"AWS_LAMBDA_FUNCTION_VERSION="+Latest,
+		"AWS_LAMBDA_FUNCTION_VERSION="+number,
 		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
 		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/"+f.Name,
 		"AWS_LAMBDA_LOG_STREAM_NAME="+key,

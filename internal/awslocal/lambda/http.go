@@ -2,8 +2,8 @@ package lambda
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,42 +13,89 @@ import (
 	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
-// ServeHTTP answers Invoke and GetFunction of Lambda's REST API, below /2015-03-31/; everything else is NotImplemented
+// ServeHTTP answers Lambda's REST API, without its event source mappings; what is not among Operations is NotImplemented
 // by name.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
+// Operations names what ServeHTTP answers.
+func (s *Service) Operations() []string {
+	names := []string{"Invoke"}
+	for _, rt := range s.table() {
+		names = append(names, rt.Operation)
+	}
+	return names
+}
+
+// table is the control plane.
+func (s *Service) table() []wire.Route {
+	const functions, one = "/2015-03-31/functions", "/2015-03-31/functions/{name}"
+	return []wire.Route{
+		{Operation: "CreateFunction", Pattern: "POST " + functions, Answer: s.createFunction},
+		{Operation: "ListFunctions", Pattern: "GET " + functions, Answer: s.listFunctions},
+		{Operation: "GetFunction", Pattern: "GET " + one, Answer: s.getFunction},
+		{Operation: "DeleteFunction", Pattern: "DELETE " + one, Answer: s.deleteFunction},
+		{Operation: "GetFunctionConfiguration", Pattern: "GET " + one + "/configuration", Answer: s.getConfiguration},
+		{Operation: "UpdateFunctionConfiguration", Pattern: "PUT " + one + "/configuration", Answer: s.updateConfiguration},
+		{Operation: "UpdateFunctionCode", Pattern: "PUT " + one + "/code", Answer: s.updateCode},
+		{Operation: "PublishVersion", Pattern: "POST " + one + "/versions", Answer: s.publishVersion},
+		{Operation: "ListVersionsByFunction", Pattern: "GET " + one + "/versions", Answer: s.listVersions},
+		{Operation: "CreateAlias", Pattern: "POST " + one + "/aliases", Answer: s.createAlias},
+		{Operation: "ListAliases", Pattern: "GET " + one + "/aliases", Answer: s.listAliases},
+		{Operation: "GetAlias", Pattern: "GET " + one + "/aliases/{alias}", Answer: s.getAlias},
+		{Operation: "UpdateAlias", Pattern: "PUT " + one + "/aliases/{alias}", Answer: s.updateAlias},
+		{Operation: "DeleteAlias", Pattern: "DELETE " + one + "/aliases/{alias}", Answer: s.deleteAlias},
+		{Operation: "PutFunctionConcurrency", Pattern: "PUT /2017-10-31/functions/{name}/concurrency", Answer: s.putConcurrency},
+		{Operation: "GetFunctionConcurrency", Pattern: "GET /2019-09-30/functions/{name}/concurrency", Answer: s.getConcurrency},
+		{Operation: "DeleteFunctionConcurrency", Pattern: "DELETE /2017-10-31/functions/{name}/concurrency", Answer: s.deleteConcurrency},
+		{Operation: "ListTags", Pattern: "GET /2017-03-31/tags/{arn}", Answer: s.listTags},
+	}
+}
+
 func (s *Service) routes() *http.ServeMux {
-	mux := http.NewServeMux()
+	table := s.table()
+	for i := range table {
+		answer := table[i].Answer
+		table[i].Answer = func(r *http.Request) (int, any, error) {
+			if err := checkTarget(r); err != nil {
+				return 0, nil, err
+			}
+			return answer(r)
+		}
+	}
+	mux := wire.Mux("Lambda", table)
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", s.invoke)
-	mux.HandleFunc("GET /2015-03-31/functions/{name}", s.get)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		wire.WriteREST(w, wire.Unimplemented("Lambda "+r.Method+" "+r.URL.Path))
-	})
 	return mux
 }
 
 func (s *Service) invoke(w http.ResponseWriter, r *http.Request) {
-	name, err := s.nameOf(r)
-	if err != nil {
+	if err := checkTarget(r); err != nil {
 		wire.WriteREST(w, err)
 		return
 	}
+	ref := qualified(target(r))
 	switch kind := r.Header.Get("X-Amz-Invocation-Type"); kind {
 	case "", "RequestResponse":
+		s.invokeNow(w, r, ref)
 	case "DryRun":
-		s.dryRun(w, name)
-		return
+		s.dryRun(w, ref)
+	case "Event":
+		s.invokeLater(w, r, ref)
 	default:
-		wire.WriteREST(w, wire.Unimplemented("Lambda Invoke with invocation type "+strconv.Quote(kind)))
-		return
+		var v violations
+		v.add(kind, "invocationType", "satisfy enum value set: [Event, RequestResponse, DryRun]")
+		wire.WriteREST(w, v.err())
 	}
+}
+
+func (s *Service) invokeNow(w http.ResponseWriter, r *http.Request, ref string) {
 	in, err := invocation(r)
 	if err != nil {
 		wire.WriteREST(w, err)
 		return
 	}
+	in.Tail = r.Header.Get("X-Amz-Log-Type") == "Tail"
 	w.Header().Set("X-Amzn-Requestid", in.RequestID)
-	answer, err := s.Invoke(r.Context(), name, in)
+	answer, err := s.Invoke(r.Context(), ref, in)
 	switch {
 	case errors.Is(err, ErrDropped):
 		panic(http.ErrAbortHandler)
@@ -65,6 +112,9 @@ func (a Answer) write(w http.ResponseWriter) {
 	h.Set("X-Amz-Executed-Version", a.ExecutedVersion)
 	if a.FunctionError != "" {
 		h.Set("X-Amz-Function-Error", a.FunctionError)
+	}
+	if a.Log != nil {
+		h.Set("X-Amz-Log-Result", base64.StdEncoding.EncodeToString(a.Log))
 	}
 	h.Set("Content-Length", strconv.Itoa(len(a.Payload)))
 	_, _ = w.Write(a.Payload) // the caller has gone: nobody is left to tell
@@ -86,55 +136,15 @@ func invocation(r *http.Request) (Invocation, error) {
 	return Invocation{RequestID: wire.NewID(), Payload: payload}, nil
 }
 
-func (s *Service) dryRun(w http.ResponseWriter, name string) {
-	if _, ok := s.Function(name); !ok {
-		wire.WriteREST(w, s.notFound(name))
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// get answers GetFunction.
-func (s *Service) get(w http.ResponseWriter, r *http.Request) {
-	name, err := s.nameOf(r)
+func (s *Service) dryRun(w http.ResponseWriter, ref string) {
+	s.mu.Lock()
+	_, err := s.resolve(SplitName(ref))
+	s.mu.Unlock()
 	if err != nil {
 		wire.WriteREST(w, err)
 		return
 	}
-	f, ok := s.Function(name)
-	if !ok {
-		wire.WriteREST(w, s.notFound(name))
-		return
-	}
-	doc := map[string]any{
-		"Configuration": map[string]any{
-			"FunctionName": f.Name, "FunctionArn": s.ARN(f.Name), "Role": f.RoleARN, "Handler": f.Handler,
-			"Runtime": "provided.al2023", "PackageType": "Zip", "State": "Active", "LastUpdateStatus": "Successful",
-			"Version": Latest, "Timeout": int(f.Timeout.Seconds()), "MemorySize": f.MemoryMB,
-			"Architectures": []string{f.Architecture}, "Environment": map[string]any{"Variables": f.Environment},
-		},
-		"Code": map[string]any{"RepositoryType": "local", "Location": f.CodeDir},
-	}
-	if f.ReservedConcurrency > 0 {
-		doc["Concurrency"] = map[string]int{"ReservedConcurrentExecutions": f.ReservedConcurrency}
-	}
-	reply(w, http.StatusOK, doc)
-}
-
-// nameOf reads the function's name out of the path. The only version there is is Latest.
-func (s *Service) nameOf(r *http.Request) (string, error) {
-	name, qualifier := SplitName(r.PathValue("name"))
-	if q := r.URL.Query().Get("Qualifier"); q != "" {
-		qualifier = q
-	}
-	if qualifier != "" && qualifier != Latest {
-		return "", &wire.Error{
-			Code:    "ResourceNotFoundException",
-			Message: fmt.Sprintf("Function not found: %s:%s (the local endpoint has no versions or aliases)", s.ARN(name), qualifier),
-			Status:  http.StatusNotFound,
-		}
-	}
-	return name, nil
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // SplitName reads a reference to a function: its name alone, "account:function:name" or an ARN, each with a qualifier or

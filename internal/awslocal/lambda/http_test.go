@@ -61,7 +61,7 @@ func TestWire_Errors_HaveTheirTypes(t *testing.T) {
 	}
 	for want, in := range map[string]*sdk.InvokeInput{
 		"ResourceNotFoundException":      {FunctionName: aws.String("g")},
-		"NotImplemented":                 {FunctionName: aws.String("f"), InvocationType: types.InvocationTypeEvent},
+		"ValidationException":            {FunctionName: aws.String("f"), InvocationType: "Later"},
 		"InvalidRequestContentException": {FunctionName: aws.String("f"), Payload: []byte("{")},
 		"RequestEntityTooLargeException": {FunctionName: aws.String("f"), Payload: bytes.Repeat([]byte(" "), MaxRequest+1)},
 	} {
@@ -79,9 +79,9 @@ func TestWire_Errors_HaveTheirTypes(t *testing.T) {
 
 func TestWire_OtherOperation_IsNamed(t *testing.T) {
 	s, _ := service(t, "plain", nil)
-	_, err := client(t, s).ListFunctions(t.Context(), &sdk.ListFunctionsInput{})
+	_, err := client(t, s).ListLayers(t.Context(), &sdk.ListLayersInput{})
 	var e smithy.APIError
-	if !errors.As(err, &e) || e.ErrorCode() != "NotImplemented" || !strings.Contains(e.ErrorMessage(), "Lambda GET /2015-03-31/functions") {
+	if !errors.As(err, &e) || e.ErrorCode() != "NotImplemented" || !strings.Contains(e.ErrorMessage(), "Lambda GET /2018-10-31/layers") {
 		t.Errorf("error %v", err)
 	}
 }

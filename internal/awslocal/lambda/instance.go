@@ -20,12 +20,14 @@ const headerTime = 10 * time.Second
 // instance is one process with the Runtime API that it talks to: the address of the API tells whose request it is.
 type instance struct {
 	key        string // its access key
-	function   *function
+	version    *version
 	generation int // of conf
 	conf       Function
 	cmd        *exec.Cmd
 	api        *http.Server
+	code       *code
 	output     [2]*lines
+	log        *tail         // of both
 	events     chan *event   // taken by next, which waits for one
 	ready      chan struct{} // closed by the first next
 	once       sync.Once     // closes ready
@@ -38,53 +40,68 @@ type instance struct {
 }
 
 // start starts a process of f. It returns before the function's own initialisation.
-func (s *Service) start(f *function) (*instance, error) {
+func (s *Service) start(v *version) (*instance, error) {
 	s.mu.Lock()
 	s.started++
 	i := &instance{
 		key:        fmt.Sprintf("ASIALOCAL%011d", s.started),
-		function:   f,
-		generation: f.generation,
-		conf:       f.Function,
+		version:    v,
+		generation: v.generation,
+		conf:       v.Function,
+		code:       v.code.use(),
+		log:        new(tail),
 		events:     make(chan *event),
 		ready:      make(chan struct{}),
 		failed:     make(chan []byte, 1),
 		exited:     make(chan struct{}),
 	}
 	s.mu.Unlock()
-	conf := i.conf
+	if err := s.launch(i); err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		i.code.drop()
+		return nil, err
+	}
+	return i, nil
+}
 
+// launch starts the instance's process and its Runtime API.
+func (s *Service) launch(i *instance) error {
+	conf := i.conf
+	if err := checkBootstrap(conf.bootstrap()); err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("open a runtime API for %s: %w", conf.Name, err)
+		return fmt.Errorf("open a runtime API for %s: %w", conf.Name, err)
 	}
 	i.api = &http.Server{
-		Handler:           guarded(l.Addr().String(), i.routes(s.ARN(conf.Name))),
+		Handler:           guarded(l.Addr().String(), i.routes()),
 		ReadHeaderTimeout: headerTime,
 		ErrorLog:          slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
 	}
-	i.output = [2]*lines{s.lines(conf.Name, "stdout", s.opt.Stdout), s.lines(conf.Name, "stderr", s.opt.Stderr)}
+	i.output = [2]*lines{s.lines(i, "stdout", s.opt.Stdout), s.lines(i, "stderr", s.opt.Stderr)}
 	i.cmd = exec.Command(conf.bootstrap())
 	i.cmd.Dir = conf.CodeDir
-	i.cmd.Env = conf.environment(s.opt, i.key, l.Addr().String())
+	i.cmd.Env = conf.environment(s.opt, i.version.number, i.key, l.Addr().String())
 	i.cmd.Stdout, i.cmd.Stderr = i.output[0], i.output[1]
 	i.cmd.SysProcAttr = attributes()
 	i.cmd.WaitDelay = drainTime
 	if err := i.cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", conf.bootstrap(), err), l.Close())
+		return errors.Join(fmt.Errorf("start %s: %w", conf.bootstrap(), err), l.Close())
 	}
-	s.add(i)
+	s.register(i)
 	s.processes.Go(func() { _ = i.api.Serve(l) }) // ends with Close, and then the process has ended too
 	s.processes.Go(func() { s.wait(i) })
-	return i, nil
+	return nil
 }
 
-// add makes the instance known to Kill and Close. A process that started while Close went round is killed here.
-func (s *Service) add(i *instance) {
+// register makes the instance known to Kill and Close. A process that started while Close went round is killed here.
+func (s *Service) register(i *instance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.instances[i.key] = i
-	i.function.stats.ColdStarts++
+	i.version.function.stats.ColdStarts++
 	if s.closed {
 		i.kill()
 	}
@@ -100,6 +117,7 @@ func (s *Service) wait(i *instance) {
 	_ = i.api.Close()
 	s.mu.Lock()
 	delete(s.instances, i.key)
+	i.code.drop()
 	s.mu.Unlock()
 	close(i.exited)
 }
@@ -120,11 +138,14 @@ func (i *instance) stop() {
 }
 
 // lines makes the writer for one of a process's outputs.
-func (s *Service) lines(function, stream string, to func(string, []byte)) *lines {
+func (s *Service) lines(i *instance, stream string, to func(string, []byte)) *lines {
 	if to == nil {
 		to = func(function string, line []byte) {
 			s.opt.Log.Info("function output", "function", function, "stream", stream, "line", string(line))
 		}
 	}
-	return &lines{emit: func(line []byte) { to(function, line) }}
+	return &lines{emit: func(line []byte) {
+		i.log.add(line)
+		to(i.conf.Name, line)
+	}}
 }

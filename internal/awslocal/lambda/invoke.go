@@ -15,6 +15,7 @@ import (
 type Invocation struct {
 	RequestID string // what the function sees as its request id; "" makes one
 	Payload   []byte // a JSON value, handed on as it is; must not be changed before the answer
+	Tail      bool   // asks for Answer.Log
 }
 
 // ErrDropped is what a fault of kind DropAfter or Hang makes of an invocation: it has run, its answer is lost.
@@ -26,7 +27,7 @@ var errRequestTooLarge = &wire.Error{
 	Status:  http.StatusRequestEntityTooLarge,
 }
 
-// Invoke runs a function and waits for its answer. An idle instance is used, or one is started, up to the function's
+// Invoke runs a function, named by any reference that SplitName reads, and waits for its answer. An idle instance is used, or one is started, up to the function's
 // concurrency; beyond that the invocation is throttled. What goes wrong inside the function is no error here but an
 // Answer with a FunctionError: an error that it returned, a crash, a time-out, an instance that does not come up.
 // Errors are *wire.Error as AWS answers them, ErrDropped, or the context's; when ctx ends, the invocation does not: it
@@ -39,14 +40,14 @@ func (s *Service) Invoke(ctx context.Context, function string, in Invocation) (A
 		in.RequestID = wire.NewID()
 	}
 	rule := s.opt.Faults.Next("Lambda.Invoke")
-	f, err := s.enter(function, rule.Kind)
+	v, err := s.enter(function, rule.Kind)
 	if err != nil {
 		return Answer{}, err
 	}
 	answer := make(chan Answer, 1)
 	go func() {
 		defer s.running.Done()
-		answer <- s.run(f, in, rule)
+		answer <- s.run(v, function, in, rule)
 	}()
 	select {
 	case a := <-answer:
@@ -60,15 +61,18 @@ func (s *Service) Invoke(ctx context.Context, function string, in Invocation) (A
 }
 
 // enter takes one of the function's concurrency, which run gives back, or refuses.
-func (s *Service) enter(name string, kind fault.Kind) (*function, error) {
+func (s *Service) enter(ref string, kind fault.Kind) (*version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.functions[name]
-	switch {
-	case s.closed:
+	if s.closed {
 		return nil, errClosed
-	case f == nil:
-		return nil, s.notFound(name)
+	}
+	v, err := s.resolve(SplitName(ref))
+	if err != nil {
+		return nil, err
+	}
+	f := v.function
+	switch {
 	case kind == fault.Error:
 		return nil, &wire.Error{Code: "ServiceException", Message: "injected: internal error", Status: http.StatusInternalServerError}
 	case kind == fault.Throttle || f.busy >= f.concurrency():
@@ -78,14 +82,14 @@ func (s *Service) enter(name string, kind fault.Kind) (*function, error) {
 	f.busy++
 	f.stats.Invocations++
 	s.running.Add(1)
-	return f, nil
+	return v, nil
 }
 
 // throttled is the error of an invocation that nothing has been run for. Its reason tells a function's own limit from
 // that of the account (TooManyRequestsException in the API reference).
-func (f Function) throttled() error {
+func (f *function) throttled() error {
 	reason := "ConcurrentInvocationLimitExceeded"
-	if f.ReservedConcurrency > 0 {
+	if f.reserved != nil {
 		reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
 	}
 	return &wire.Error{
@@ -95,70 +99,75 @@ func (f Function) throttled() error {
 }
 
 // run takes an invocation to its end, faults included.
-func (s *Service) run(f *function, in Invocation, rule fault.Rule) Answer {
+func (s *Service) run(v *version, ref string, in Invocation, rule fault.Rule) Answer {
 	if rule.Kind == fault.Delay {
 		s.pause(rule.Delay)
 	}
-	i, answer := s.attempt(f, in, rule)
+	e := &event{id: in.RequestID, arn: s.invoked(ref), payload: in.Payload, tail: in.Tail}
+	i, answer := s.attempt(v, e, rule)
+	answer.ExecutedVersion = v.number
+	if e.tail && i != nil {
+		answer.Log = s.logOf(i, e)
+	}
 	if rule.Kind == fault.Hang {
 		s.pause(rule.Delay)
 	}
-	s.leave(f, i, answer)
+	s.leave(v, i, answer)
 	return answer
 }
 
 // attempt tries instances until one has taken the event. An idle one may have ended since its last answer, as one that
 // panicked does: the event has not been seen then, and goes to the next. It gives no instance when none came up.
-func (s *Service) attempt(f *function, in Invocation, rule fault.Rule) (*instance, Answer) {
-	for i := s.takeIdle(f); i != nil; i = s.takeIdle(f) {
-		if answer, taken := s.serve(i, in, rule.Kind); taken {
+func (s *Service) attempt(v *version, e *event, rule fault.Rule) (*instance, Answer) {
+	for i := s.takeIdle(v); i != nil; i = s.takeIdle(v) {
+		if answer, taken := s.serve(i, e, rule.Kind); taken {
 			return i, answer
 		}
 	}
-	i, failed := s.initialise(f, in.RequestID)
+	i, failed := s.initialise(v, e.id)
 	if i == nil {
 		return nil, failed
 	}
-	if answer, taken := s.serve(i, in, rule.Kind); taken {
+	if answer, taken := s.serve(i, e, rule.Kind); taken {
 		return i, answer
 	}
-	return i, crashed(in.RequestID, i.exit)
+	return i, crashed(e.id, i.exit)
 }
 
 // takeIdle gives an instance that waits, if there is one: the one that was busy last.
-func (s *Service) takeIdle(f *function) *instance {
+func (s *Service) takeIdle(v *version) *instance {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(f.idle)
+	n := len(v.idle)
 	if n == 0 {
 		return nil
 	}
-	i := f.idle[n-1]
-	f.idle = f.idle[:n-1]
+	i := v.idle[n-1]
+	v.idle = v.idle[:n-1]
 	return i
 }
 
 // leave gives the concurrency back and keeps the instance for the next event, unless it has ended or is out of date.
-func (s *Service) leave(f *function, i *instance, answer Answer) {
+func (s *Service) leave(v *version, i *instance, answer Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f.busy--
+	v.function.busy--
 	if answer.FunctionError != "" {
-		f.stats.Errors++
+		v.function.stats.Errors++
 	}
 	switch {
 	case i == nil || i.ended():
-	case i.generation != f.generation:
+	case i.generation != v.generation:
 		i.kill()
 	default:
-		f.idle = append(f.idle, i)
+		v.idle = append(v.idle, i)
 	}
 }
 
 // initialise starts an instance and waits for its first next. Without an instance the answer says why.
-func (s *Service) initialise(f *function, id string) (*instance, Answer) {
+func (s *Service) initialise(v *version, id string) (*instance, Answer) {
 	began := time.Now()
-	i, err := s.start(f)
+	i, err := s.start(v)
 	if err != nil {
 		return nil, failure{"Runtime.InvalidEntrypoint", "RequestId: " + id + " Error: " + err.Error()}.answer()
 	}
@@ -166,13 +175,13 @@ func (s *Service) initialise(f *function, id string) (*instance, Answer) {
 	defer limit.Stop()
 	select {
 	case <-i.ready:
-		s.count(func() { f.stats.initialised(time.Since(began)) })
+		s.count(func() { v.function.stats.initialised(time.Since(began)) })
 		return i, Answer{}
 	case <-i.exited:
 		return nil, i.initFailed(id)
 	case <-limit.C:
 		i.end()
-		s.count(func() { f.stats.Timeouts++ })
+		s.count(func() { v.function.stats.Timeouts++ })
 		return nil, timedOut(id, InitTimeout, time.Now())
 	}
 }
@@ -181,7 +190,7 @@ func (s *Service) initialise(f *function, id string) (*instance, Answer) {
 func (i *instance) initFailed(id string) Answer {
 	select {
 	case doc := <-i.failed:
-		return Answer{Payload: doc, FunctionError: "Unhandled", ExecutedVersion: Latest}
+		return Answer{Payload: doc, FunctionError: "Unhandled"}
 	default:
 		return crashed(id, i.exit)
 	}
@@ -189,12 +198,14 @@ func (i *instance) initFailed(id string) Answer {
 
 // serve hands the event to the instance and waits for what comes of it. taken is false when the process had ended
 // before the event reached it; then it has not been seen by anyone.
-func (s *Service) serve(i *instance, in Invocation, kind fault.Kind) (answer Answer, taken bool) {
+func (s *Service) serve(i *instance, e *event, kind fault.Kind) (answer Answer, taken bool) {
 	if i.ended() {
 		return Answer{}, false
 	}
 	timeout := i.conf.Timeout
-	e := &event{id: in.RequestID, payload: in.Payload, deadline: time.Now().Add(timeout), answer: make(chan Answer, 1)}
+	e.began, e.answer = time.Now(), make(chan Answer, 1)
+	e.deadline = e.began.Add(timeout)
+	i.log.begin(e, i.version.number)
 	limit := time.NewTimer(timeout)
 	defer limit.Stop()
 	switch kind {
@@ -241,7 +252,7 @@ func (s *Service) killed(i *instance, id string) Answer {
 
 func (s *Service) overtime(i *instance, id string) Answer {
 	i.end()
-	s.count(func() { i.function.stats.Timeouts++ })
+	s.count(func() { i.version.function.stats.Timeouts++ })
 	return timedOut(id, i.conf.Timeout, time.Now())
 }
 

@@ -200,7 +200,7 @@ func TestInvoke_Crash_LeavesNoIdleInstance(t *testing.T) {
 	invoke(t, s, script("kill", "", 1))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := len(s.functions["f"].idle); n != 0 {
+	if n := len(s.functions["f"].latest.idle); n != 0 {
 		t.Errorf("%d ended instances wait for an event", n)
 	}
 }

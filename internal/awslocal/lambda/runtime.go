@@ -12,7 +12,10 @@ import (
 // event is one invocation on its way through an instance.
 type event struct {
 	id       string
+	arn      string // of the function, as it was invoked
 	payload  []byte
+	tail     bool // the caller asks for the log
+	began    time.Time
 	deadline time.Time
 	answer   chan Answer // holds one
 }
@@ -30,10 +33,10 @@ func guarded(addr string, next http.Handler) http.Handler {
 }
 
 // routes is the Runtime API (docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
-func (i *instance) routes(arn string) http.Handler {
+func (i *instance) routes() http.Handler {
 	const base = "/2018-06-01/runtime/"
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+base+"invocation/next", func(w http.ResponseWriter, r *http.Request) { i.next(w, r, arn) })
+	mux.HandleFunc("GET "+base+"invocation/next", i.next)
 	mux.HandleFunc("POST "+base+"invocation/{id}/response", i.respond(""))
 	mux.HandleFunc("POST "+base+"invocation/{id}/error", i.respond("Unhandled"))
 	mux.HandleFunc("POST "+base+"init/error", i.initError)
@@ -41,7 +44,7 @@ func (i *instance) routes(arn string) http.Handler {
 }
 
 // next gives the process its next event, as soon as there is one.
-func (i *instance) next(w http.ResponseWriter, r *http.Request, arn string) {
+func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 	i.once.Do(func() { close(i.ready) })
 	select {
 	case e := <-i.events:
@@ -50,7 +53,7 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request, arn string) {
 		h.Set("Content-Type", "application/json")
 		h.Set("Lambda-Runtime-Aws-Request-Id", e.id)
 		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(e.deadline.UnixMilli(), 10))
-		h.Set("Lambda-Runtime-Invoked-Function-Arn", arn)
+		h.Set("Lambda-Runtime-Invoked-Function-Arn", e.arn)
 		h.Set("Lambda-Runtime-Trace-Id", traceID(e))
 		h.Set("Content-Length", strconv.Itoa(len(e.payload)))
 		_, _ = w.Write(e.payload) // a process that has gone is noticed by wait
@@ -91,7 +94,7 @@ func (i *instance) respond(functionError string) http.HandlerFunc {
 			e.answer <- tooLarge()
 			reply(w, http.StatusRequestEntityTooLarge, failure{"RequestEntityTooLarge", fmt.Sprintf("response over %d bytes", MaxResponse)})
 		default:
-			e.answer <- Answer{Payload: body, FunctionError: functionError, ExecutedVersion: Latest}
+			e.answer <- Answer{Payload: body, FunctionError: functionError}
 			reply(w, http.StatusAccepted, map[string]string{"status": "OK"})
 		}
 	}

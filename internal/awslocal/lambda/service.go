@@ -1,8 +1,9 @@
 // Package lambda runs Lambda functions on this machine: as processes of their compiled bootstrap, each behind a Runtime
 // API of its own, with the time-outs, crashes, concurrency limits and payload limits of AWS, and with faults on demand.
+// Over the wire it has what creates, changes, publishes and invokes them.
 //
-// What AWS has and this has not: memory limits (the size is only told to the function), frozen idle processes, versions
-// and aliases, layers, asynchronous invocation.
+// What AWS has and this has not: memory limits (the size is only told to the function), frozen idle processes, layers,
+// retries and destinations of asynchronous invocations.
 package lambda
 
 import (
@@ -34,7 +35,7 @@ const (
 	// keptInits bounds Stats.Inits.
 	keptInits = 1000
 
-	// Latest is the one version that a function has here.
+	// Latest is the version of a function that its updates change.
 	Latest = "$LATEST"
 )
 
@@ -44,6 +45,8 @@ type Options struct {
 	Endpoint        string          // URL that the functions' SDKs call: AWS_ENDPOINT_URL
 	Faults          *fault.Injector // asked for "Lambda.Invoke" at each invocation
 	Log             *slog.Logger
+	// Objects gives an object of S3, for code that a request names by bucket and key; without it such code is NotImplemented.
+	Objects func(bucket, key string) ([]byte, error)
 	// Stdout and Stderr get each line that a function writes, without its end, at most MaxLine bytes at once. A line must
 	// not be kept after the return. Lines of several instances arrive concurrently. Without them lines go to Log.
 	Stdout, Stderr func(function string, line []byte)
@@ -57,19 +60,25 @@ type Service struct {
 	functions map[string]*function
 	instances map[string]*instance // by access key
 	started   int
+	queued    int    // asynchronous invocations that have not ended
+	folder    string // holds the code that was uploaded; "" until there is some
 	closed    bool
 	done      chan struct{}  // closed by Close
-	running   sync.WaitGroup // invocations
+	running   sync.WaitGroup // invocations and uploads
 	processes sync.WaitGroup
 }
 
-// function is what the service knows of one function.
+// function is what the service knows of one function: what its versions have in common.
 type function struct {
-	Function
-	generation int // of the configuration: instances of an earlier one retire
-	idle       []*instance
-	busy       int
-	stats      Stats
+	name      string
+	latest    *version
+	published []*version // in the order of their numbers
+	last      int        // number of the version that was published last
+	aliases   map[string]*alias
+	tags      map[string]string
+	reserved  *int // concurrency of all versions together; nil reserves none
+	busy      int
+	stats     Stats
 }
 
 // Stats counts what has happened to one function.
@@ -96,23 +105,59 @@ func New(opt Options) *Service {
 // Create adds a function; no process starts before its first invocation. It fails on a name that is taken, on values
 // that AWS refuses, and on a bootstrap that this machine cannot run: the error says what to do.
 func (s *Service) Create(f Function) error {
-	f, err := f.checked()
+	f, c, err := f.onDisk()
 	if err != nil {
 		return fmt.Errorf("create function %s: %w", f.Name, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.functions[f.Name] != nil {
-		return &wire.Error{Code: "ResourceConflictException", Message: "Function already exist: " + f.Name, Status: http.StatusConflict}
-	}
-	s.functions[f.Name] = &function{Function: f}
-	return nil
+	_, err = s.add(f, c)
+	return err
 }
 
-// Update replaces a function's code and configuration. Invocations under way end as they began; the next one of each
-// instance starts cold.
+// CreateFromZip adds a function as Create does, with its code from a deployment package within AWS's limits. CodeDir is
+// not looked at.
+func (s *Service) CreateFromZip(f Function, zip []byte) error {
+	if len(zip) > MaxZip {
+		return fmt.Errorf("create function %s: %w", f.Name, errZipped)
+	}
+	c, err := s.upload(zip)
+	if err != nil {
+		return fmt.Errorf("create function %s: %w", f.Name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer c.use().drop() // if nobody else uses it
+	f.CodeDir = c.dir
+	if f, err = f.checked(); err == nil {
+		err = checkBootstrap(f.bootstrap())
+	}
+	if err != nil {
+		return fmt.Errorf("create function %s from a zip: %w", f.Name, err)
+	}
+	_, err = s.add(f, c)
+	return err
+}
+
+// add adds a checked function, with mu held.
+func (s *Service) add(f Function, c *code) (*function, error) {
+	if s.functions[f.Name] != nil {
+		return nil, conflict("Function already exist: " + f.Name)
+	}
+	fn := &function{name: f.Name, aliases: map[string]*alias{}}
+	if f.ReservedConcurrency > 0 {
+		fn.reserved = &f.ReservedConcurrency
+	}
+	fn.latest = &version{function: fn, number: Latest}
+	s.functions[f.Name] = fn
+	s.replace(fn.latest, f, c)
+	return fn, nil
+}
+
+// Update replaces a function's code and configuration, its reserved concurrency too; published versions stay as they
+// are. Invocations under way end as they began; the next one of each instance starts cold.
 func (s *Service) Update(f Function) error {
-	f, err := f.checked()
+	f, c, err := f.onDisk()
 	if err != nil {
 		return fmt.Errorf("update function %s: %w", f.Name, err)
 	}
@@ -122,24 +167,34 @@ func (s *Service) Update(f Function) error {
 	if old == nil {
 		return s.notFound(f.Name)
 	}
-	old.Function = f
-	old.generation++
-	for _, i := range old.idle {
-		i.kill()
+	if c.dir == old.latest.code.dir {
+		c = old.latest.code
 	}
-	old.idle = nil
+	switch off := old.reserved != nil && *old.reserved == 0; {
+	case f.ReservedConcurrency > 0:
+		old.reserved = &f.ReservedConcurrency
+	case !off: // which a Function cannot say
+		old.reserved = nil
+	}
+	s.replace(old.latest, f, c)
 	return nil
 }
 
-// Function gives a function's configuration, false when there is none of that name.
-func (s *Service) Function(name string) (Function, bool) {
+// Function gives the configuration of a function by any reference to it that SplitName reads, false when there is no
+// such function, version or alias.
+func (s *Service) Function(ref string) (Function, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.functions[name]
-	if f == nil {
+	v, err := s.resolve(SplitName(ref))
+	if err != nil {
 		return Function{}, false
 	}
-	return f.Function, true
+	f := v.Function
+	f.ReservedConcurrency = 0
+	if r := v.function.reserved; r != nil {
+		f.ReservedConcurrency = *r
+	}
+	return f, true
 }
 
 // Stats gives a function's counts so far; those of an unknown function are zero.
@@ -155,7 +210,7 @@ func (s *Service) Stats(name string) Stats {
 	return out
 }
 
-// ARN is the function's Amazon resource name; the function need not exist.
+// ARN is the Amazon resource name of a function, or of "name:qualifier"; it need not exist.
 func (s *Service) ARN(name string) string {
 	return fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", s.opt.Region, s.opt.Account, name)
 }
@@ -166,7 +221,7 @@ func (s *Service) Kill(accessKey string) {
 	s.mu.Lock()
 	i := s.instances[accessKey]
 	if i != nil {
-		i.function.stats.Kills++
+		i.version.function.stats.Kills++
 	}
 	s.mu.Unlock()
 	if i != nil {
@@ -174,8 +229,8 @@ func (s *Service) Kill(accessKey string) {
 	}
 }
 
-// Close kills every instance and returns when all processes have ended and their output has been handed on.
-// Invocations under way are answered as crashes, later ones with an error.
+// Close kills every instance and returns when all processes have ended, their output has been handed on, and the code
+// that was uploaded is removed. Invocations under way are answered as crashes, later ones with an error.
 func (s *Service) Close() {
 	s.mu.Lock()
 	if !s.closed {
@@ -189,10 +244,11 @@ func (s *Service) Close() {
 	}
 	s.running.Wait()
 	s.processes.Wait()
+	s.removeUploads()
 }
 
 var errClosed = &wire.Error{Code: "ServiceException", Message: "the local Lambda service is closed", Status: http.StatusInternalServerError}
 
 func (s *Service) notFound(name string) error {
-	return &wire.Error{Code: "ResourceNotFoundException", Message: "Function not found: " + s.ARN(name), Status: http.StatusNotFound}
+	return missing("Function not found: " + s.ARN(name))
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
-// maxForm bounds a request of the Query protocol. The calls that are answered have a few short parameters.
-const maxForm = 1 << 20
-
 const namespace = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
 
 // Directory answers CloudFormation's API, in the AWS Query protocol (a form in, XML out): DescribeStacks, and nothing
@@ -47,30 +44,36 @@ func (d *Directory) Find(name string) *Stack {
 
 // ServeHTTP answers one call.
 func (d *Directory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		refuse(w, http.StatusBadRequest, "MalformedInput", err.Error())
+	stacks, err := d.asked(w, r)
+	if err != nil {
+		wire.WriteQuery(w, namespace, err)
 		return
-	}
-	if action := r.PostForm.Get("Action"); action != "DescribeStacks" {
-		e := wire.Unimplemented("the action " + strconv.Quote(action))
-		refuse(w, e.Status, e.Code, e.Message)
-		return
-	}
-	stacks := d.all()
-	if name := r.PostForm.Get("StackName"); name != "" {
-		s := d.Find(name)
-		if s == nil {
-			refuse(w, http.StatusBadRequest, "ValidationError", "Stack with id "+name+" does not exist")
-			return
-		}
-		stacks = []*Stack{s}
 	}
 	doc := describeStacksResponse{Namespace: namespace, RequestID: wire.NewID()}
 	for _, s := range stacks {
 		doc.Stacks = append(doc.Stacks, s.document())
 	}
-	answer(w, http.StatusOK, doc)
+	wire.WriteXML(w, http.StatusOK, doc)
+}
+
+// asked gives the stacks that a DescribeStacks asks for.
+func (d *Directory) asked(w http.ResponseWriter, r *http.Request) ([]*Stack, error) {
+	form, err := wire.Form(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if action := form.Get("Action"); action != "DescribeStacks" {
+		return nil, wire.Unimplemented("the action " + strconv.Quote(action))
+	}
+	name := form.Get("StackName")
+	if name == "" {
+		return d.all(), nil
+	}
+	s := d.Find(name)
+	if s == nil {
+		return nil, wire.Errorf("ValidationError", "Stack with id %s does not exist", name)
+	}
+	return []*Stack{s}, nil
 }
 
 func (d *Directory) all() []*Stack {
@@ -108,15 +111,6 @@ type outputDocument struct {
 	Description            string `xml:",omitempty"`
 }
 
-type errorResponse struct {
-	XMLName   xml.Name `xml:"ErrorResponse"`
-	Namespace string   `xml:"xmlns,attr"`
-	Type      string   `xml:"Error>Type"`
-	Code      string   `xml:"Error>Code"`
-	Message   string   `xml:"Error>Message"`
-	RequestID string   `xml:"RequestId"`
-}
-
 func (s *Stack) document() stackDocument {
 	d := stackDocument{
 		StackName: s.Name, StackId: s.ID, Description: s.Description, StackStatus: "CREATE_COMPLETE",
@@ -129,14 +123,4 @@ func (s *Stack) document() stackDocument {
 		d.Outputs = append(d.Outputs, outputDocument{o.key, s.Outputs[o.key], o.description})
 	}
 	return d
-}
-
-func refuse(w http.ResponseWriter, status int, code, message string) {
-	answer(w, status, errorResponse{Namespace: namespace, Type: "Sender", Code: code, Message: message, RequestID: wire.NewID()})
-}
-
-func answer(w http.ResponseWriter, status int, doc any) {
-	w.Header().Set("Content-Type", "text/xml")
-	w.WriteHeader(status)
-	_ = xml.NewEncoder(w).Encode(doc) // the caller has gone: nobody is left to tell
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -39,13 +38,18 @@ type Mapping struct {
 const mappingType = "AWS::Lambda::EventSourceMapping"
 
 // kinds are the resource types that are emulated. Each reads the properties, and gives what to create and the
-// attributes of it, Ref's under "". name is the physical name if the template gives none.
+// attributes of it, Ref's under "". name is the physical name if the template gives none. What it gives is nil when the
+// properties ask for what is not emulated; it has noted that then.
 var kinds = map[string]func(p *plan, in *properties, name string) (step any, attributes map[string]string){
-	"AWS::Kinesis::Stream":  (*plan).stream,
-	"AWS::DynamoDB::Table":  (*plan).table,
-	"AWS::SQS::Queue":       (*plan).queue,
-	"AWS::Lambda::Function": (*plan).function,
-	mappingType:             (*plan).mapping,
+	"AWS::Kinesis::Stream":         (*plan).stream,
+	"AWS::Kinesis::StreamConsumer": (*plan).consumer,
+	"AWS::DynamoDB::Table":         (*plan).table,
+	"AWS::SQS::Queue":              (*plan).queue,
+	"AWS::SNS::Topic":              (*plan).topic,
+	"AWS::SNS::Subscription":       (*plan).subscription,
+	"AWS::S3::Bucket":              (*plan).bucket,
+	"AWS::Lambda::Function":        (*plan).function,
+	mappingType:                    (*plan).mapping,
 }
 
 // defaultRetention is what CloudFormation gives a stream, in hours.
@@ -131,50 +135,6 @@ func redrivePolicy(in *properties) string {
 	return string(b)
 }
 
-func (p *plan) function(in *properties, name string) (any, map[string]string) {
-	f := lambda.Function{
-		Name:         in.text("FunctionName", name),
-		CodeDir:      p.code(in),
-		Handler:      in.text("Handler", ""),
-		Timeout:      time.Duration(in.integer("Timeout", int(lambda.DefaultTimeout/time.Second))) * time.Second,
-		MemoryMB:     in.integer("MemorySize", lambda.DefaultMemoryMB),
-		RoleARN:      in.text("Role", ""),
-		Architecture: "x86_64",
-		Environment:  map[string]string{},
-	}
-	if runtime := in.text("Runtime", ""); !strings.HasPrefix(runtime, "provided") {
-		in.fail("Runtime", "%q: want provided.al2023: the code is a compiled bootstrap", runtime)
-	}
-	if in.value("ReservedConcurrentExecutions") != nil {
-		if f.ReservedConcurrency = in.integer("ReservedConcurrentExecutions", 1); f.ReservedConcurrency < 1 {
-			in.fail("ReservedConcurrentExecutions", "%d: want 1 or more: a function that is switched off is not emulated", f.ReservedConcurrency)
-		}
-	}
-	if all := in.texts("Architectures"); len(all) == 1 {
-		f.Architecture = all[0]
-	} else if len(all) > 1 {
-		in.fail("Architectures", "want one")
-	}
-	environment := in.object("Environment").object("Variables")
-	for variable := range environment.values {
-		f.Environment[variable] = environment.text(variable, "")
-	}
-	p.roles[f.Name] = f.RoleARN
-	return f, map[string]string{"": f.Name, "Arn": p.arn("lambda", "function:"+f.Name)}
-}
-
-// code gives the folder with the function's bootstrap.
-func (p *plan) code(in *properties) string {
-	dir, ok := in.value("Code").(string)
-	switch {
-	case !ok:
-		in.fail("Code", "want the folder that holds the function's bootstrap; code in S3, inline or in an image is not emulated")
-	case !filepath.IsAbs(dir):
-		dir = filepath.Join(p.base, dir)
-	}
-	return dir
-}
-
 // codeBase is the folder that code paths start from.
 func (t *Template) codeBase(o Options) string {
 	if o.BaseDir != "" {
@@ -195,9 +155,22 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	case lambda.Latest:
 		c.FunctionARN += ":" + qualifier
 	default:
-		in.fail("FunctionName", "%q: the local endpoint has no versions or aliases", ref)
+		in.fail("FunctionName", "%q: a template's functions have no versions or aliases here", ref)
 	}
 	c.RoleARN = p.roles[m.Function]
+	mappingSettings(in, &c)
+	if _, ok := p.roles[m.Function]; !ok {
+		in.fail("FunctionName", "there is no function %s in this template", m.Function)
+	}
+	if err := c.Validate(); err != nil {
+		p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
+	}
+	m.Config = c
+	return m, map[string]string{"": m.UUID, "Id": m.UUID, "EventSourceMappingArn": p.arn("lambda", "event-source-mapping:"+m.UUID)}
+}
+
+// mappingSettings reads what has a default, and the position. Whether AWS would take it, Validate says.
+func mappingSettings(in *properties, c *esm.Config) {
 	c.StartingPosition = esm.PositionType(in.required("StartingPosition"))
 	if seconds := in.integer("StartingPositionTimestamp", 0); seconds != 0 {
 		c.StartingPositionTimestamp = time.Unix(int64(seconds), 0)
@@ -210,18 +183,12 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	c.MaximumRecordAgeInSeconds = in.integer("MaximumRecordAgeInSeconds", c.MaximumRecordAgeInSeconds)
 	c.BisectBatchOnFunctionError = in.boolean("BisectBatchOnFunctionError", c.BisectBatchOnFunctionError)
 	c.FunctionResponseTypes = slices.Clone(in.texts("FunctionResponseTypes"))
-	c.OnFailure = in.object("DestinationConfig").object("OnFailure").text("Destination", "")
-	for _, other := range []string{"FilterCriteria", "TumblingWindowInSeconds"} {
-		if in.value(other) != nil {
-			in.fail(other, "is not emulated: the function would get other batches than on AWS")
-		}
+	destinations := in.object("DestinationConfig")
+	c.OnFailure = destinations.object("OnFailure").text("Destination", "")
+	c.OnSuccess = destinations.object("OnSuccess").text("Destination", "")
+	for _, filter := range in.object("FilterCriteria").objects("Filters") {
+		c.Filters = append(c.Filters, filter.required("Pattern"))
 	}
-	if _, ok := p.roles[m.Function]; !ok {
-		in.fail("FunctionName", "there is no function %s in this template", m.Function)
-	}
-	if err := c.Validate(); err != nil {
-		p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
-	}
-	m.Config = c
-	return m, map[string]string{"": m.UUID, "Id": m.UUID, "EventSourceMappingArn": p.arn("lambda", "event-source-mapping:"+m.UUID)}
+	c.Metrics = slices.Clone(in.object("MetricsConfig").texts("Metrics"))
+	c.TumblingWindowInSeconds = in.integer("TumblingWindowInSeconds", 0)
 }

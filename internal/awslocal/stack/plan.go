@@ -5,17 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // plan is what a template comes to: what has to be created, in its order, and the stack that it then is.
 type plan struct {
 	Options
-	scope scope
-	base  string            // folder of code paths
-	roles map[string]string // of functions, by their names
-	steps []any
-	stack *Stack
-	errs  []error
+	scope   scope
+	base    string            // folder of code paths
+	roles   map[string]string // of functions, by their names
+	asset   string            // of the resource that is being planned
+	steps   []any
+	created time.Time
+	stack   *Stack
+	errs    []error
 }
 
 // anyAttribute in a resource's attributes is what any other attribute is made up from.
@@ -31,15 +34,24 @@ func (t *Template) plan(o Options) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.File, err)
 	}
+	in := scope{parameters: known, mappings: t.mappings, attributes: map[string]map[string]string{}}
+	if in.conditions, err = t.decide(in); err != nil {
+		return nil, fmt.Errorf("%s: %w", t.File, err)
+	}
 	p := &plan{
 		Options: o,
-		scope:   scope{known, map[string]map[string]string{}},
+		scope:   in,
+		created: time.Now(),
 		base:    t.codeBase(o),
 		roles:   map[string]string{},
 		stack:   &Stack{Name: o.Name, ID: o.stackID(), Description: t.Description, Parameters: map[string]string{}, Outputs: map[string]string{}},
 	}
 	for _, r := range resources {
-		p.add(r)
+		if there, err := in.holds(r.condition); err != nil {
+			p.errs = append(p.errs, fmt.Errorf("line %d: %s.Condition: %w", r.line, r.id, err))
+		} else if there {
+			p.add(r)
+		}
 	}
 	p.describe(t)
 	if err := errors.Join(p.errs...); err != nil {
@@ -53,12 +65,12 @@ func (p *plan) add(r resource) {
 	entry := Resource{LogicalID: r.id, Type: r.kind, PhysicalID: p.Name + "-" + r.id}
 	kind, ok := kinds[r.kind]
 	if !ok {
+		if strings.HasPrefix(r.kind, "AWS::Serverless::") {
+			p.errs = append(p.errs, fmt.Errorf("line %d: %s: %s is a macro, which is not emulated: %s", r.line, r.id, r.kind, plainHint))
+		}
 		p.stack.NotEmulated = append(p.stack.NotEmulated, entry)
 		p.scope.attributes[r.id] = p.invented(entry)
 		return
-	}
-	if r.condition {
-		p.errs = append(p.errs, fmt.Errorf("line %d: %s.Condition: conditions are not emulated", r.line, r.id))
 	}
 	values, err := p.scope.object(r.properties, r.id)
 	if err != nil {
@@ -66,7 +78,12 @@ func (p *plan) add(r resource) {
 	}
 	in := newProperties(r.id, values, &p.errs)
 	in.harmless("Tags", "Description")
+	p.asset = r.asset
 	step, attributes := kind(p, in, entry.PhysicalID)
+	if step == nil {
+		p.scope.attributes[r.id] = p.invented(entry)
+		return
+	}
 	entry.PhysicalID = attributes[""]
 	p.scope.attributes[r.id] = attributes
 	p.steps = append(p.steps, step)
@@ -105,6 +122,12 @@ func (p *plan) describe(t *Template) {
 	}
 	for _, o := range t.outputs {
 		path := "Outputs." + o.key + ".Value"
+		if there, err := p.scope.holds(o.condition); err != nil {
+			p.errs = append(p.errs, fmt.Errorf("Outputs.%s.Condition: %w", o.key, err))
+			continue
+		} else if !there {
+			continue
+		}
 		v, err := p.scope.resolve(o.value, path)
 		text, ok := v.(string)
 		switch {
@@ -114,7 +137,7 @@ func (p *plan) describe(t *Template) {
 			p.errs = append(p.errs, fmt.Errorf("%s: want a string", path))
 		}
 		p.stack.Outputs[o.key] = text
-		p.stack.outputs = append(p.stack.outputs, output{o.key, o.description, text})
+		p.stack.outputs = append(p.stack.outputs, output{key: o.key, description: o.description, value: text})
 	}
 }
 

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +14,8 @@ import (
 type scope struct {
 	parameters map[string]any               // values of parameters and pseudo-parameters: strings, or lists of them
 	attributes map[string]map[string]string // of resources, by logical id; Ref is the attribute ""
+	mappings   map[string]any
+	conditions map[string]bool
 }
 
 // noValue is what Ref gives for AWS::NoValue: it takes the property away.
@@ -60,8 +63,14 @@ func (s scope) object(v map[string]any, path string) (map[string]any, error) {
 // call gives what a function gives. Its arguments are resolved first, so that an error names the innermost place.
 func (s scope) call(c *call, path string) (out any, err error) {
 	arg := c.arg
+	if c.name == "Fn::If" {
+		if arg, err = s.choose(arg); err != nil {
+			return nil, fmt.Errorf("line %d: %s: %s: %w", c.line, path, c.name, err)
+		}
+		return s.resolve(arg, path)
+	}
 	switch c.name {
-	case "Fn::Sub", "Fn::Join", "Fn::Split", "Fn::Select":
+	case "Fn::Sub", "Fn::Join", "Fn::Split", "Fn::Select", "Fn::Base64", "Fn::FindInMap":
 		if arg, err = s.resolve(arg, path); err != nil {
 			return nil, err
 		}
@@ -79,6 +88,13 @@ func (s scope) call(c *call, path string) (out any, err error) {
 		out, err = split(arg)
 	case "Fn::Select":
 		out, err = pick(arg)
+	case "Fn::FindInMap":
+		out, err = s.find(arg)
+	case "Fn::Base64":
+		text, ok := arg.(string)
+		if out = base64.StdEncoding.EncodeToString([]byte(text)); !ok {
+			err = errors.New("want a string")
+		}
 	default:
 		err = errors.New("is not emulated")
 	}
@@ -105,7 +121,7 @@ func (s scope) ref(arg any) (any, error) {
 func (s scope) attribute(id, name string) (string, error) {
 	all, ok := s.attributes[id]
 	if !ok {
-		return "", unknown(id)
+		return "", fmt.Errorf("%w, or its condition is false", unknown(id))
 	}
 	v, ok := all[name]
 	if !ok {
@@ -115,6 +131,18 @@ func (s scope) attribute(id, name string) (string, error) {
 		return "", fmt.Errorf("%s has no attribute %s here", id, name)
 	}
 	return v, nil
+}
+
+// holds tells whether what stands under a condition is there.
+func (s scope) holds(condition string) (bool, error) {
+	if condition == "" {
+		return true, nil
+	}
+	truth, ok := s.conditions[condition]
+	if !ok {
+		return false, fmt.Errorf("there is no condition %s", condition)
+	}
+	return truth, nil
 }
 
 func unknown(id string) error {

@@ -3,8 +3,9 @@
 // not emulated, and properties of emulated ones that have no effect here.
 //
 // Everything but the creation itself is a function of values: a template that cannot be understood creates nothing. It
-// knows Ref, Fn::GetAtt, Fn::Join, Fn::Sub, Fn::Select, Fn::Split, parameters and pseudo-parameters, in the long form and
-// as YAML tags; conditions, mappings, transforms and updates of a stack it does not.
+// knows Ref, Fn::GetAtt, Fn::Join, Fn::Sub, Fn::Select, Fn::Split, Fn::Base64, Fn::If, Fn::FindInMap, conditions,
+// mappings, parameters and pseudo-parameters, in the long form and as YAML tags; imports from other stacks, transforms
+// and updates of a stack it does not.
 package stack
 
 import (
@@ -23,8 +24,8 @@ type Options struct {
 	Endpoint   string // URL below which queues have theirs
 }
 
-// Creator creates resources. It gets them one at a time, each after those that it refers to, as a Stream, Queue,
-// Mapping, dynamodb.Table or lambda.Function.
+// Creator creates resources. It gets them one at a time, each after those that it refers to, as a Stream, Consumer, Queue,
+// Topic, Subscription, Bucket, Function, Mapping or dynamodb.Table.
 type Creator interface {
 	Create(ctx context.Context, resource any) error
 }

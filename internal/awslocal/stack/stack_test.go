@@ -67,6 +67,7 @@ Resources:
       BisectBatchOnFunctionError: true
       DestinationConfig: {OnFailure: {Destination: !GetAtt FailureQueue.Arn}}
       EventSourceArn: {"Fn::GetAtt": [Stream, Arn]}
+      FilterCriteria: {Filters: [{Pattern: '{"data":{"a":[1]}}'}]}
       FunctionName: !GetAtt Processor.Arn
       FunctionResponseTypes: [ReportBatchItemFailures]
       MaximumBatchingWindowInSeconds: 1
@@ -129,6 +130,7 @@ func TestCreate_AllKinds_InTheOrderOfTheirReferences(t *testing.T) {
 	mapping.MaximumRecordAgeInSeconds, mapping.MaximumRetryAttempts = 3600, 60
 	mapping.BisectBatchOnFunctionError, mapping.FunctionResponseTypes = true, []string{"ReportBatchItemFailures"}
 	mapping.OnFailure = "arn:aws:sqs:us-east-1:000000000000:S-FailureQueue"
+	mapping.Metrics, mapping.Filters = []string{esm.EventCount}, []string{`{"data":{"a":[1]}}`}
 	const urls = "http://127.0.0.1:4566/000000000000/"
 	want := []any{
 		Queue{Name: "dead", Attributes: map[string]string{}, URL: urls + "dead"},
@@ -137,11 +139,11 @@ func TestCreate_AllKinds_InTheOrderOfTheirReferences(t *testing.T) {
 			"RedrivePolicy":          `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead","maxReceiveCount":3}`,
 		}},
 		dynamodb.Table{Name: "S-Table", HashKey: dynamodb.Key{Name: "pk", Type: "S"}, RangeKey: dynamodb.Key{Name: "sk", Type: "S"}, TTLAttribute: "expires"},
-		lambda.Function{
+		Function{Function: lambda.Function{
 			Name: "S-Processor", CodeDir: "/src/dist/local/processor", Handler: "bootstrap", Timeout: time.Minute, MemoryMB: 512,
 			RoleARN: "arn:aws:iam::000000000000:role/S-Role", ReservedConcurrency: 4, Architecture: "x86_64",
 			Environment: map[string]string{"QUEUE": urls + "S-FailureQueue", "TABLE": "S-Table", "LIST": "a,us-east-1", "EMPTY": ""},
-		},
+		}},
 		Stream{Name: "S-Stream", Shards: 3, Retention: 48 * time.Hour},
 		Stream{Name: "demand", OnDemand: true, Retention: 24 * time.Hour},
 		Mapping{UUID: s.Outputs["Id"], Function: "S-Processor", Config: mapping},
@@ -153,7 +155,7 @@ func TestCreate_AllKinds_InTheOrderOfTheirReferences(t *testing.T) {
 	if !maps.Equal(s.Outputs, outputs) || len(s.Outputs["Id"]) != 36 {
 		t.Errorf("outputs %v", s.Outputs)
 	}
-	ignored := []string{"FailureQueue.KmsMasterKeyId", "Table.SSESpecification", "Processor.TracingConfig", "Stream.StreamEncryption", "Mapping.MetricsConfig"}
+	ignored := []string{"FailureQueue.KmsMasterKeyId", "Table.SSESpecification", "Processor.TracingConfig", "Stream.StreamEncryption"}
 	if !slices.Equal(s.Ignored, ignored) {
 		t.Errorf("ignored %v", s.Ignored)
 	}
@@ -194,14 +196,14 @@ func TestCreate_OurTemplate(t *testing.T) {
 	}
 	functions := map[string]bool{}
 	for _, made := range r.got {
-		if f, ok := made.(lambda.Function); ok {
+		if f, ok := made.(Function); ok {
 			functions[f.Name] = true
 		}
 	}
 	if want := map[string]bool{s.Outputs["ProcessorName"]: true, s.Outputs["TransformName"]: true}; !maps.Equal(functions, want) {
 		t.Errorf("functions %v", functions)
 	}
-	for _, kind := range []string{"AWS::KinesisFirehose::DeliveryStream", "AWS::S3::Bucket", "AWS::Glue::Table", "AWS::Athena::WorkGroup"} {
+	for _, kind := range []string{"AWS::KinesisFirehose::DeliveryStream", "AWS::Glue::Table", "AWS::Athena::WorkGroup"} {
 		if !slices.ContainsFunc(s.NotEmulated, func(r Resource) bool { return r.Type == kind }) {
 			t.Errorf("%s is not told to be not emulated", kind)
 		}
@@ -226,7 +228,7 @@ func TestCreate_MappingBeforeItsFunction_NamedInAnyWay(t *testing.T) {
     Type: AWS::Lambda::Function
     Properties: {FunctionName: work, Runtime: provided.al2023, Code: x, Role: r}
 `, nil)
-		if _, first := got[0].(lambda.Function); !first {
+		if _, first := got[0].(Function); !first {
 			t.Fatalf("%s: created %v", ref, got)
 		}
 		if m := got[1].(Mapping); m.Function != "work" || m.Config.FunctionARN != want || m.Config.RoleARN != "r" {
@@ -269,7 +271,25 @@ func TestCreate_WrongTemplates_AreNamedByPlace(t *testing.T) {
 		"line 6: Q.A.B[0]: Fn::GetAtt: there is no resource or parameter T":             wrong("A:\n  B: [!GetAtt T.Arn]"),
 		"line 5: Q.QueueName: Fn::Sub: there is no resource or parameter Oops":          wrong("QueueName: !Sub 'a${Oops.Arn}'"),
 		"line 5: Q.QueueName: Fn::Sub: ${Oops has no end":                               wrong("QueueName: !Sub 'a${Oops'"),
-		"line 5: Q.QueueName: Fn::If: is not emulated":                                  wrong("QueueName: !If [a, b, c]"),
+		"line 5: Q.QueueName: Fn::ImportValue: is not emulated":                         wrong("QueueName: !ImportValue a"),
+		"line 5: Q.QueueName: Fn::If: there is no condition a":                          wrong("QueueName: !If [a, b, c]"),
+		"line 5: Q.QueueName: Fn::If: want a condition's name and two values":           wrong("QueueName: !If [a, b]"),
+		"line 5: Q.QueueName: Fn::FindInMap: there is no a in the mappings":             wrong("QueueName: !FindInMap [a, b, c]"),
+		"line 5: Q.QueueName: Fn::Base64: want a string":                                wrong("QueueName: !Base64 [a]"),
+		"Fn::Equals: want strings":                                                      "Conditions: {C: !Equals [{a: b}, c]}",
+		"line 1: Conditions.C: Fn::Or: want Fn::Equals of two values":                   "Conditions: {C: !Or [!Equals [a, b]]}",
+		"condition C needs itself":                                                      "Conditions: {C: !Not [!Condition D], D: !Not [{Condition: C}]}",
+		"Conditions.C: want a condition function":                                       "Conditions: {C: yes}",
+		"Outputs.O.Condition: there is no condition C":                                  "Outputs: {O: {Value: a, Condition: C}}",
+		"there is no resource or parameter Q, or its condition is false":                "Conditions: {C: !Equals [a, b]}\nResources: {Q: {Type: 'AWS::SQS::Queue', Condition: C}}\nOutputs: {O: {Value: !Ref Q}}",
+		"line 1: F: AWS::Serverless::Function is a macro":                               "Resources: {F: {Type: 'AWS::Serverless::Function'}}",
+		"such as cdk synth writes":                                                      "Transform: [AWS::Serverless-2016-10-31]",
+		"T.FifoTopic: FIFO topics are not emulated":                                     "Resources: {T: {Type: 'AWS::SNS::Topic', Properties: {FifoTopic: true}}}",
+		"S.FilterPolicy: is not emulated":                                               "Resources: {S: {Type: 'AWS::SNS::Subscription', Properties: {TopicArn: t, Protocol: sqs, Endpoint: q, FilterPolicy: {}}}}",
+		"S.Endpoint: is required":                                                       "Resources: {S: {Type: 'AWS::SNS::Subscription', Properties: {TopicArn: t, Protocol: sqs}}}",
+		"C.ConsumerName: is required":                                                   "Resources: {C: {Type: 'AWS::Kinesis::StreamConsumer', Properties: {StreamARN: s}}}",
+		"F.Code.ZipFile: code in the template is source":                                "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: provided, Code: {ZipFile: x}}}}",
+		"F.Code.ImageUri: container images are not emulated":                            "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: provided, Code: {ImageUri: x}}}}",
 		"line 5: Q.QueueName: Fn::Join: want a delimiter and a list":                    wrong("QueueName: !Join [a]"),
 		"line 5: Q.QueueName: Fn::Select: there is no element 2 in a list of 2":         wrong("QueueName: !Select [2, [a, b]]"),
 		"line 5: Q.QueueName: Fn::Split: want a delimiter and a string":                 wrong("QueueName: !Split ['', a]"),
@@ -283,7 +303,7 @@ func TestCreate_WrongTemplates_AreNamedByPlace(t *testing.T) {
 		"line 6: Q.A: YAML aliases are not part of a template":                          "Metadata: &a {}\n" + wrong("A: *a"),
 		"line 1: A needs itself: A -> B -> A":                                           "Resources: {A: {Type: T, Properties: {X: !Ref B}}, B: {Type: T, DependsOn: [A]}}",
 		"line 1: A.DependsOn: there is no resource B":                                   "Resources: {A: {Type: T, DependsOn: B}}",
-		"line 1: Q.Condition: conditions are not emulated":                              "Resources: {Q: {Type: 'AWS::SQS::Queue', Condition: C}}",
+		"line 1: Q.Condition: there is no condition C":                                  "Resources: {Q: {Type: 'AWS::SQS::Queue', Condition: C}}",
 		"line 2: Outputs.O.Value: Fn::GetAtt: Q has no attribute Color here":            "Resources: {Q: {Type: 'AWS::SQS::Queue'}}\nOutputs: {O: {Value: !GetAtt Q.Color}}",
 		"Outputs.O.Value: want a string":                                                "Outputs: {O: {Value: [a]}}",
 		"parameter P: has no default: give it a value":                                  "Parameters: {P: {Type: String}}",
@@ -294,15 +314,17 @@ func TestCreate_WrongTemplates_AreNamedByPlace(t *testing.T) {
 		"parameter P: \"\" is below MinLength 1":                                        "Parameters: {P: {Type: String, Default: '', MinLength: 1}}",
 		"line 1: Parameters.P: has no Type":                                             "Parameters: {P: {Default: 1}}",
 		"F.Runtime: \"python3.12\": want provided.al2023":                               "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: python3.12, Code: x}}}",
-		"F.Code: want the folder that holds the function's bootstrap; code in S3":       "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: provided, Code: {S3Key: x}}}}",
+		"F.Code: want a folder that holds the function's bootstrap, a zip with it, or":  "Resources: {F: {Type: 'AWS::Lambda::Function', Properties: {Runtime: provided, Code: {S3Key: x}}}}",
 		"F.ReservedConcurrentExecutions: 0: want 1 or more":                             function + "ReservedConcurrentExecutions: 0}}}",
 		"M.FunctionName: there is no function x in this template":                       "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST}}}",
-		"M.FunctionName: \"x:live\": the local endpoint has no versions or aliases":     "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: 'x:live', EventSourceArn: y, StartingPosition: LATEST}}}",
-		"M.FilterCriteria: is not emulated":                                             "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FilterCriteria: {}}}}",
+		"M.FunctionName: \"x:live\": a template's functions have no versions or":        "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: 'x:live', EventSourceArn: y, StartingPosition: LATEST}}}",
+		"M.FilterCriteria.Filters[0].Pattern: is required":                              "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FilterCriteria: {Filters: [{}]}}}}",
+		"does not implement tumbling windows":                                           "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, TumblingWindowInSeconds: 30}}}",
 		"M: ValidationException: 1 validation error detected: Value '0' at 'batchSize'": "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST, BatchSize: 0}}}",
 		"T.KeySchema: has no HASH key":                                                  "Resources: {T: {Type: 'AWS::DynamoDB::Table'}}",
 		"T.AttributeDefinitions: does not have the key a":                               "Resources: {T: {Type: 'AWS::DynamoDB::Table', Properties: {KeySchema: [{AttributeName: a, KeyType: HASH}]}}}",
 		"S.StreamModeDetails.StreamMode: \"FAST\": want PROVISIONED or ON_DEMAND":       "Resources: {S: {Type: 'AWS::Kinesis::Stream', Properties: {StreamModeDetails: {StreamMode: FAST}}}}",
+		"M: InvalidParameterValueException: Invalid filter pattern definition.":         "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, FilterCriteria: {Filters: [{Pattern: 'x'}]}}}}",
 	} {
 		s, got, err := create(t, text, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -22,6 +22,8 @@ type Template struct {
 	parameters  []parameter
 	resources   []resource
 	outputs     []output
+	conditions  map[string]any
+	mappings    map[string]any
 }
 
 // resource is a resource as it stands in the template.
@@ -30,12 +32,14 @@ type resource struct {
 	line       int
 	properties map[string]any
 	dependsOn  []string
-	condition  bool
+	condition  string // under which it is created, "" for none
+	asset      string // path of its code, which the CDK notes in the metadata
 }
 
 type output struct {
 	key, description string
-	value            any // after the plan a string
+	value            any    // after the plan a string
+	condition        string // under which it is there, "" for none
 }
 
 // Parse reads a template in YAML or JSON. file is what errors call it, and code paths are relative to its folder.
@@ -68,16 +72,22 @@ func (t *Template) read(root *yaml.Node) error {
 			return each(n, section, t.readResource)
 		case "Outputs":
 			return each(n, section, t.readOutput)
-		case "AWSTemplateFormatVersion", "Metadata", "Rules", "Conditions", "Mappings":
-			// what makes use of the last two is refused where it stands
+		case "Conditions":
+			return each(n, section, t.readCondition)
+		case "Mappings":
+			return each(n, section, t.readMapping)
+		case "AWSTemplateFormatVersion", "Metadata", "Rules":
 		case "Transform":
-			return at(n, "Transform: macros and AWS::Serverless are not emulated: write plain CloudFormation")
+			return at(n, "Transform: macros and AWS::Serverless are not emulated: %s", plainHint)
 		default:
 			return at(n, "%s: there is no such section in a template", section)
 		}
 		return nil
 	})
 }
+
+// plainHint says where plain CloudFormation comes from.
+const plainHint = "give plain CloudFormation, such as cdk synth writes, or of a deployed stack aws cloudformation get-template --template-stage Processed"
 
 func (t *Template) readResource(id string, n *yaml.Node) error {
 	if len(t.resources) == maxResources {
@@ -109,8 +119,10 @@ func (t *Template) readResource(id string, n *yaml.Node) error {
 			}
 			r.dependsOn = ids
 		case "Condition":
-			r.condition = true
-		case "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy", "Metadata":
+			r.condition = n.Value
+		case "Metadata":
+			r.asset = assetOf(n)
+		case "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy":
 		default:
 			return at(n, "%s: a resource has no such attribute", path)
 		}
@@ -121,6 +133,16 @@ func (t *Template) readResource(id string, n *yaml.Node) error {
 	}
 	t.resources = append(t.resources, r)
 	return err
+}
+
+// assetOf reads where the CDK has put a function's code (aws:asset:path, as sam local reads it); "" for nowhere.
+func assetOf(metadata *yaml.Node) string {
+	for i := 0; i+1 < len(metadata.Content); i += 2 {
+		if metadata.Content[i].Value == "aws:asset:path" {
+			return metadata.Content[i+1].Value
+		}
+	}
+	return ""
 }
 
 func (t *Template) readOutput(key string, n *yaml.Node) error {
@@ -134,9 +156,11 @@ func (t *Template) readOutput(key string, n *yaml.Node) error {
 		case "Value":
 			found = true
 			o.value, err = valueOf(n, path+".Value", 0)
+		case "Condition":
+			o.condition = n.Value
 		case "Export":
 		default:
-			err = at(n, "%s.%s: an output has no such attribute; conditional ones are not emulated", path, name)
+			err = at(n, "%s.%s: an output has no such attribute", path, name)
 		}
 		return err
 	})

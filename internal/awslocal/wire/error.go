@@ -52,7 +52,11 @@ func WriteREST(w http.ResponseWriter, err error) {
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Amzn-Errortype", e.Code)
 	w.WriteHeader(e.status())
-	_, _ = w.Write(e.document(map[string]any{"Type": kind, "Message": e.Message})) // the caller has gone: nobody is left to tell
+	doc := map[string]any{"Type": kind, "Message": e.Message}
+	if e.Code == "ValidationException" { // comes from before the service itself, and has no type: recorded by LocalStack
+		delete(doc, "Type")
+	}
+	_, _ = w.Write(e.document(doc)) // the caller has gone: nobody is left to tell
 }
 
 // asError gives the *Error in err, or one of status 500 with the code that the service has for its own mistakes.

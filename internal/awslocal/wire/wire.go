@@ -1,5 +1,5 @@
 // Package wire speaks AWS's JSON protocols (1.0 and 1.1) over HTTP for the emulated services: it routes a request by
-// its X-Amz-Target, acts out faults, and writes answers and errors as the SDKs expect them.
+// its X-Amz-Target, acts out faults, and writes answers, events and errors as the SDKs expect them.
 package wire
 
 import (
@@ -169,16 +169,25 @@ func (s *Server) call(svc *Service, f Operation, r *http.Request, rule fault.Rul
 
 func (s *Server) killCaller(r *http.Request) {
 	if s.kill != nil {
-		s.kill(accessKey(r))
+		key, _ := Credential(r)
+		s.kill(key)
 	}
 }
 
-// accessKey reads the access key out of a request's signature; "" when it is not signed. Nothing is verified: the key
-// only tells one function process from another.
-func accessKey(r *http.Request) string {
-	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-	key, _, _ := strings.Cut(rest, "/")
-	return key
+// Credential reads the access key and the service out of a request's signature (version 4), or out of a presigned URL;
+// both are "" when it is not signed. Nothing is verified: the key only tells one function process from another, and the
+// service whose request it is.
+func Credential(r *http.Request) (accessKey, service string) {
+	_, scope, found := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	if !found {
+		scope = r.URL.Query().Get("X-Amz-Credential")
+	}
+	scope, _, _ = strings.Cut(scope, ",")
+	parts := strings.Split(scope, "/") // key, date, region, service, "aws4_request"
+	if len(parts) == 5 {
+		service = parts[3]
+	}
+	return parts[0], service
 }
 
 // NewID makes a random UUID (version 4), as AWS's ids of requests, messages and tables are.

@@ -1,0 +1,345 @@
+package esm
+
+import (
+	"cmp"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/internal/awslocal/wire"
+)
+
+const (
+	// maxRequest bounds a request: ten filters of 4 KB, and the rest.
+	maxRequest = 256 << 10
+	// maxPage bounds a page of ListEventSourceMappings (API reference).
+	maxPage = 100
+
+	// byUser is the only reason for a state there is here.
+	byUser = "User action"
+)
+
+var (
+	errUnknown = &wire.Error{
+		Code: "ResourceNotFoundException", Message: "The resource you requested does not exist.",
+		Status: http.StatusNotFound, Fields: map[string]any{"Type": "User"},
+	}
+	errTooLong = &wire.Error{
+		Code: "RequestEntityTooLargeException", Message: "the request is longer than 256 KiB", Status: http.StatusRequestEntityTooLarge,
+	}
+)
+
+// ServeHTTP answers the operations on event source mappings, below /2015-03-31/event-source-mappings.
+func (d *Directory) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.mux.ServeHTTP(w, r) }
+
+// Operations names what ServeHTTP answers.
+func (d *Directory) Operations() []string {
+	var names []string
+	for _, rt := range d.table() {
+		names = append(names, rt.Operation)
+	}
+	return names
+}
+
+func (d *Directory) table() []wire.Route {
+	const all, one = "/2015-03-31/event-source-mappings", "/2015-03-31/event-source-mappings/{uuid}"
+	return []wire.Route{
+		{Operation: "CreateEventSourceMapping", Pattern: "POST " + all, Answer: d.createMapping},
+		{Operation: "ListEventSourceMappings", Pattern: "GET " + all, Answer: d.listMappings},
+		{Operation: "GetEventSourceMapping", Pattern: "GET " + one, Answer: d.getMapping},
+		{Operation: "UpdateEventSourceMapping", Pattern: "PUT " + one, Answer: d.updateMapping},
+		{Operation: "DeleteEventSourceMapping", Pattern: "DELETE " + one, Answer: d.deleteMapping},
+	}
+}
+
+// destinationInput is OnFailure or OnSuccess.
+type destinationInput struct {
+	Destination string `json:",omitzero"`
+}
+
+type destinationConfig struct {
+	OnFailure *destinationInput `json:",omitzero"`
+	OnSuccess *destinationInput `json:",omitzero"`
+}
+
+type filterInput struct{ Pattern string }
+
+type filterCriteria struct{ Filters []filterInput }
+
+type metricsConfig struct{ Metrics []string }
+
+// request is the document of CreateEventSourceMapping and of UpdateEventSourceMapping. What is nil was not given.
+type request struct {
+	BatchSize                      *int
+	BisectBatchOnFunctionError     *bool
+	DestinationConfig              *destinationConfig
+	Enabled                        *bool
+	EventSourceARN                 *string `json:"EventSourceArn"`
+	FilterCriteria                 *filterCriteria
+	FunctionName                   *string
+	FunctionResponseTypes          *[]string
+	MaximumBatchingWindowInSeconds *int
+	MaximumRecordAgeInSeconds      *int
+	MaximumRetryAttempts           *int
+	MetricsConfig                  *metricsConfig
+	ParallelizationFactor          *int
+	StartingPosition               *PositionType
+	StartingPositionTimestamp      *float64 // Unix seconds
+	TumblingWindowInSeconds        *int
+}
+
+// apply gives cfg with what was given.
+func (in *request) apply(cfg Config) Config {
+	wire.Given(&cfg.BatchSize, in.BatchSize)
+	wire.Given(&cfg.BisectBatchOnFunctionError, in.BisectBatchOnFunctionError)
+	wire.Given(&cfg.Enabled, in.Enabled)
+	wire.Given(&cfg.EventSourceARN, in.EventSourceARN)
+	wire.Given(&cfg.FunctionResponseTypes, in.FunctionResponseTypes)
+	wire.Given(&cfg.MaximumBatchingWindowInSeconds, in.MaximumBatchingWindowInSeconds)
+	wire.Given(&cfg.MaximumRecordAgeInSeconds, in.MaximumRecordAgeInSeconds)
+	wire.Given(&cfg.MaximumRetryAttempts, in.MaximumRetryAttempts)
+	wire.Given(&cfg.ParallelizationFactor, in.ParallelizationFactor)
+	wire.Given(&cfg.StartingPosition, in.StartingPosition)
+	wire.Given(&cfg.TumblingWindowInSeconds, in.TumblingWindowInSeconds)
+	if t := in.StartingPositionTimestamp; t != nil {
+		cfg.StartingPositionTimestamp = time.UnixMilli(int64(math.Round(*t * 1000)))
+	}
+	if c := in.DestinationConfig; c != nil {
+		if c.OnFailure != nil {
+			cfg.OnFailure = c.OnFailure.Destination
+		}
+		if c.OnSuccess != nil {
+			cfg.OnSuccess = c.OnSuccess.Destination
+		}
+	}
+	if c := in.FilterCriteria; c != nil {
+		cfg.Filters = nil
+		for _, f := range c.Filters {
+			cfg.Filters = append(cfg.Filters, f.Pattern)
+		}
+	}
+	if in.MetricsConfig != nil {
+		cfg.Metrics = in.MetricsConfig.Metrics
+	}
+	return cfg
+}
+
+// view is a mapping as the API shows it: Enabled and FunctionName are never told again.
+type view struct {
+	BatchSize                      int
+	BisectBatchOnFunctionError     bool
+	DestinationConfig              destinationConfig
+	EventSourceARN                 string          `json:"EventSourceArn"`
+	EventSourceMappingARN          string          `json:"EventSourceMappingArn"`
+	FilterCriteria                 *filterCriteria `json:",omitzero"`
+	FunctionARN                    string          `json:"FunctionArn"`
+	FunctionResponseTypes          []string
+	LastModified                   float64
+	LastProcessingResult           string
+	MaximumBatchingWindowInSeconds int
+	MaximumRecordAgeInSeconds      int
+	MaximumRetryAttempts           int
+	MetricsConfig                  *metricsConfig `json:",omitzero"`
+	ParallelizationFactor          int
+	StartingPosition               PositionType
+	StartingPositionTimestamp      float64 `json:",omitzero"`
+	State                          State
+	StateTransitionReason          string
+	TumblingWindowInSeconds        int
+	UUID                           string
+}
+
+// describe shows a mapping in a state.
+func (d *Directory) describe(e *entry, state State) view {
+	cfg := e.mapping.Config()
+	d.mu.Lock()
+	modified := e.modified
+	d.mu.Unlock()
+	doc := view{
+		BatchSize:                      cfg.BatchSize,
+		BisectBatchOnFunctionError:     cfg.BisectBatchOnFunctionError,
+		DestinationConfig:              destinationConfig{OnFailure: &destinationInput{cfg.OnFailure}},
+		EventSourceARN:                 cfg.EventSourceARN,
+		EventSourceMappingARN:          "arn:aws:lambda:" + d.opt.Region + ":" + d.opt.Account + ":event-source-mapping:" + e.id,
+		FunctionARN:                    cfg.FunctionARN,
+		FunctionResponseTypes:          cfg.FunctionResponseTypes,
+		LastModified:                   seconds(modified),
+		LastProcessingResult:           e.mapping.Status().LastProcessingResult,
+		MaximumBatchingWindowInSeconds: cfg.MaximumBatchingWindowInSeconds,
+		MaximumRecordAgeInSeconds:      cfg.MaximumRecordAgeInSeconds,
+		MaximumRetryAttempts:           cfg.MaximumRetryAttempts,
+		ParallelizationFactor:          cfg.ParallelizationFactor,
+		StartingPosition:               cfg.StartingPosition,
+		State:                          state,
+		StateTransitionReason:          byUser,
+		TumblingWindowInSeconds:        cfg.TumblingWindowInSeconds,
+		UUID:                           e.id,
+	}
+	if !cfg.StartingPositionTimestamp.IsZero() {
+		doc.StartingPositionTimestamp = seconds(cfg.StartingPositionTimestamp)
+	}
+	if len(cfg.Filters) > 0 {
+		doc.FilterCriteria = new(filterCriteria)
+		for _, pattern := range cfg.Filters {
+			doc.FilterCriteria.Filters = append(doc.FilterCriteria.Filters, filterInput{pattern})
+		}
+	}
+	if len(cfg.Metrics) > 0 {
+		doc.MetricsConfig = &metricsConfig{cfg.Metrics}
+	}
+	return doc
+}
+
+// seconds is a time as the API writes it: Unix seconds, to the millisecond.
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func (d *Directory) createMapping(r *http.Request) (int, any, error) {
+	var in request
+	if err := wire.ReadREST(r, maxRequest, errTooLong, &in); err != nil {
+		return 0, nil, err
+	}
+	switch {
+	case in.FunctionName == nil:
+		return 0, nil, wire.Errorf(codeValidation, "1 validation error detected: Value null at 'functionName' failed to satisfy constraint: Member must not be null")
+	case in.EventSourceARN == nil:
+		return 0, nil, invalid("Unrecognized event source.")
+	}
+	e, err := d.create("", *in.FunctionName, in.apply(DefaultConfig()))
+	if err != nil {
+		return 0, nil, err
+	}
+	doc := d.describe(e, Creating)
+	doc.LastProcessingResult = ResultNone // it may have begun already
+	return http.StatusAccepted, doc, nil
+}
+
+// find gives the mapping that a request's path names.
+func (d *Directory) find(r *http.Request) (*entry, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.entries[r.PathValue("uuid")]; e != nil {
+		return e, nil
+	}
+	return nil, errUnknown
+}
+
+func (d *Directory) getMapping(r *http.Request) (int, any, error) {
+	e, err := d.find(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, d.describe(e, e.mapping.Status().State), nil
+}
+
+// listMappings lists those of a source, of a function, or all. Neither needs to be there. A function without a qualifier
+// stands for all of its versions.
+func (d *Directory) listMappings(r *http.Request) (int, any, error) {
+	q := r.URL.Query()
+	source, name, qualifier := q.Get("EventSourceArn"), "", ""
+	if ref := q.Get("FunctionName"); ref != "" {
+		name, qualifier = splitFunction(ref)
+	}
+	kept := slices.DeleteFunc(d.sorted(), func(e *entry) bool {
+		cfg := e.mapping.Config()
+		n, qual := splitFunction(cfg.FunctionARN)
+		return source != "" && cfg.EventSourceARN != source || name != "" && n != name ||
+			qualifier != "" && cmp.Or(qual, "$LATEST") != qualifier
+	})
+	page, next, err := wire.Page(q, maxPage, kept, func(e *entry) string { return e.id })
+	if err != nil {
+		return 0, nil, err
+	}
+	list := struct {
+		EventSourceMappings []view
+		NextMarker          string `json:",omitzero"`
+	}{NextMarker: next}
+	for _, e := range page {
+		list.EventSourceMappings = append(list.EventSourceMappings, d.describe(e, e.mapping.Status().State))
+	}
+	return http.StatusOK, list, nil
+}
+
+// splitFunction reads a function's name or ARN.
+func splitFunction(ref string) (name, qualifier string) {
+	if _, after, ok := strings.Cut(ref, "function:"); ok {
+		ref = after
+	}
+	name, qualifier, _ = strings.Cut(ref, ":")
+	return name, qualifier
+}
+
+// inUse is the error for a mapping that is being deleted. AWS has it for all that are changing; here they may be changed again.
+func inUse(what string) error {
+	return &wire.Error{
+		Code: "ResourceInUseException", Message: "Cannot " + what + " the event source mapping because it is in use.",
+		Fields: map[string]any{"Type": "User"},
+	}
+}
+
+func (d *Directory) updateMapping(r *http.Request) (int, any, error) {
+	var in request
+	if err := wire.ReadREST(r, maxRequest, errTooLong, &in); err != nil {
+		return 0, nil, err
+	}
+	e, err := d.find(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	if e.mapping.Status().State == Deleting {
+		return 0, nil, inUse("update")
+	}
+	state, err := d.update(e, in)
+	if err != nil {
+		return 0, nil, err
+	}
+	e.stir()
+	return http.StatusAccepted, d.describe(e, state), nil
+}
+
+// update changes a mapping. UpdateEventSourceMapping has no members for the source and the starting position, and would
+// ignore them: Mapping.Update refuses them.
+func (d *Directory) update(e *entry, in request) (State, error) {
+	cfg := in.apply(e.mapping.Config())
+	if err := cfg.Validate(); err != nil {
+		return "", err
+	}
+	var invoker Invoker
+	if in.FunctionName != nil {
+		target, ok := d.opt.World.Function(*in.FunctionName)
+		if !ok {
+			return "", errNoFunction
+		}
+		cfg.FunctionARN, cfg.RoleARN, invoker = target.ARN, target.RoleARN, target.Invoker
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.duplicate(e, cfg); err != nil {
+		return "", err
+	}
+	state, err := e.mapping.Update(cfg, invoker)
+	if err == nil {
+		e.modified = time.Now()
+	}
+	return state, err
+}
+
+// deleteMapping lets the invocations under way finish; until then the mapping is shown as Deleting.
+func (d *Directory) deleteMapping(r *http.Request) (int, any, error) {
+	e, err := d.find(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	if e.mapping.Status().State == Deleting {
+		return 0, nil, inUse("delete")
+	}
+	doc := d.describe(e, Deleting)
+	e.mapping.Delete()
+	e.stir()
+	return http.StatusAccepted, doc, nil
+}

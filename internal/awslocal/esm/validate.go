@@ -1,0 +1,199 @@
+package esm
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/millrace/millrace/internal/awslocal/esm/pattern"
+	"github.com/millrace/millrace/internal/awslocal/wire"
+)
+
+// Limits of CreateEventSourceMapping's parameters for a Kinesis stream (API reference).
+const (
+	maxBatchSize = 10_000
+	maxWindow    = 300 // seconds
+	maxLanes     = 10
+	maxRetries   = 10_000
+	minRecordAge = 60 // seconds; the API's page says -1, but AWS refuses 0 to 59
+	maxRecordAge = 604_800
+	maxResponses = 1
+	maxMetrics   = 3
+	maxTumbling  = 900  // seconds
+	maxFilters   = 5    // AWS's quota, which it raises to 10 for those who ask
+	maxPattern   = 4096 // characters
+)
+
+// Codes of the API's errors: for one value by itself, and for what values come to together.
+const (
+	codeValidation = "ValidationException"
+	codeParameter  = "InvalidParameterValueException"
+)
+
+// Validate gives AWS's error, a *wire.Error, for what is missing or out of its range. A batching window is not asked
+// for with a BatchSize over 10: the API's page says so, AWS does not do it for streams.
+func (c *Config) Validate() error {
+	if c.StartingPosition == "" {
+		return invalid("1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
+	}
+	if bad := c.constraints(); len(bad) > 0 {
+		noun := "error"
+		if len(bad) > 1 {
+			noun = "errors"
+		}
+		return wire.Errorf(codeValidation, "%d validation %s detected: %s", len(bad), noun, strings.Join(bad, "; "))
+	}
+	if err := c.checkTimestamp(time.Now()); err != nil {
+		return err
+	}
+	if err := c.checkTumbling(); err != nil {
+		return err
+	}
+	if err := c.checkSource(); err != nil {
+		return err
+	}
+	if err := c.checkFilters(); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(c.Metrics, func(m string) bool { return m != EventCount }) {
+		return invalid("Only the metrics EventCount are there for the mapping of a Kinesis stream.")
+	}
+	return c.checkDestinations()
+}
+
+func (c *Config) constraints() []string {
+	var bad []string
+	fail := func(value any, name, want string) {
+		bad = append(bad, fmt.Sprintf("Value '%v' at '%s' failed to satisfy constraint: Member must %s", value, name, want))
+	}
+	within := func(value int, name string, low, high int) {
+		if value < low {
+			fail(value, name, "have value greater than or equal to "+strconv.Itoa(low))
+		}
+		if value > high {
+			fail(value, name, "have value less than or equal to "+strconv.Itoa(high))
+		}
+	}
+	if !slices.Contains([]PositionType{TrimHorizon, Latest, AtTimestamp}, c.StartingPosition) {
+		fail(c.StartingPosition, "startingPosition", "satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]")
+	}
+	within(c.BatchSize, "batchSize", 1, maxBatchSize)
+	within(c.MaximumBatchingWindowInSeconds, "maximumBatchingWindowInSeconds", 0, maxWindow)
+	within(c.ParallelizationFactor, "parallelizationFactor", 1, maxLanes)
+	within(c.MaximumRetryAttempts, "maximumRetryAttempts", unlimited, maxRetries)
+	if c.MaximumRecordAgeInSeconds != unlimited {
+		within(c.MaximumRecordAgeInSeconds, "maximumRecordAgeInSeconds", minRecordAge, maxRecordAge)
+	}
+	within(c.TumblingWindowInSeconds, "tumblingWindowInSeconds", 0, maxTumbling)
+	if len(c.FunctionResponseTypes) > maxResponses {
+		fail(list(c.FunctionResponseTypes), "functionResponseTypes", "have length less than or equal to 1")
+	}
+	for _, t := range c.FunctionResponseTypes {
+		if t != ReportBatchItemFailures {
+			fail(t, "functionResponseTypes", "satisfy enum value set: ["+ReportBatchItemFailures+"]")
+		}
+	}
+	if len(c.Metrics) > maxMetrics {
+		fail(list(c.Metrics), "metricsConfig.metrics", "have length less than or equal to 3")
+	}
+	for _, m := range c.Metrics {
+		if !slices.Contains([]string{EventCount, "ErrorCount", "KafkaMetrics"}, m) {
+			fail(m, "metricsConfig.metrics", "satisfy enum value set: [EventCount, ErrorCount, KafkaMetrics]")
+		}
+	}
+	for i, f := range c.Filters {
+		if utf8.RuneCountInString(f) > maxPattern {
+			fail(f, fmt.Sprintf("filterCriteria.filters.%d.member.pattern", i+1), "have length less than or equal to "+strconv.Itoa(maxPattern))
+		}
+	}
+	return bad
+}
+
+// list writes values as AWS's errors do.
+func list(values []string) string { return "[" + strings.Join(values, ", ") + "]" }
+
+func (c *Config) checkTimestamp(now time.Time) error {
+	if timed := !c.StartingPositionTimestamp.IsZero(); timed != (c.StartingPosition == AtTimestamp) {
+		return invalid("StartingPositionTimestamp must be given with the starting position AT_TIMESTAMP, and with no other.")
+	}
+	if c.StartingPositionTimestamp.After(now) {
+		return invalid("StartingPositionTimestamp cannot be in the future.")
+	}
+	return nil
+}
+
+// checkTumbling refuses what AWS refuses together with a tumbling window, and then the window itself.
+func (c *Config) checkTumbling() error {
+	switch {
+	case c.TumblingWindowInSeconds == 0:
+		return nil
+	case c.ParallelizationFactor > 1:
+		return invalid("TumblingWindowInSeconds cannot be set together with a ParallelizationFactor over 1.")
+	case len(c.Filters) > 0:
+		return invalid("TumblingWindowInSeconds cannot be set together with FilterCriteria.")
+	}
+	return wire.Unimplemented("tumbling windows")
+}
+
+// sourceResource is the last part of the ARN of a stream, or of one of its consumers: .../consumer/NAME:EPOCH.
+var sourceResource = regexp.MustCompile(`^stream/[a-zA-Z0-9_.-]+(/consumer/[a-zA-Z0-9_.-]+:[0-9]+)?$`)
+
+func (c *Config) checkSource() error {
+	if resource, ok := arnResource(c.EventSourceARN, "kinesis"); !ok || !sourceResource.MatchString(resource) {
+		return invalid("Unrecognized event source, must be the ARN of a Kinesis stream or of one of its consumers: " + c.EventSourceARN)
+	}
+	return nil
+}
+
+func (c *Config) checkFilters() error {
+	if len(c.Filters) > maxFilters {
+		return invalid(fmt.Sprintf("%d filters are more than the %d that a mapping may have.", len(c.Filters), maxFilters))
+	}
+	for _, f := range c.Filters {
+		if _, err := pattern.Parse(f); err != nil {
+			return invalid("Invalid filter pattern definition.")
+		}
+	}
+	return nil
+}
+
+// checkDestinations takes a standard queue, a standard topic or a bucket for failures, and nothing for successes.
+func (c *Config) checkDestinations() error {
+	if c.OnSuccess != "" {
+		return invalid("Unsupported DestinationConfig parameter for given event source mapping type.")
+	}
+	if c.OnFailure != "" && !isDestination(c.OnFailure) {
+		return invalid("The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination=" +
+			c.OnFailure + ")) is invalid.")
+	}
+	return nil
+}
+
+func isDestination(arn string) bool {
+	if bucket, ok := arnResource(arn, "s3"); ok {
+		return isBucket(arn) && !strings.ContainsAny(bucket, "/:")
+	}
+	name, ok := arnResource(arn, "sqs")
+	if !ok {
+		name, ok = arnResource(arn, "sns")
+	}
+	return ok && !strings.HasSuffix(name, ".fifo") && !strings.ContainsAny(name, "/:")
+}
+
+// invalid is the error that the Lambda API marks as the caller's own.
+func invalid(message string) error {
+	return &wire.Error{Code: codeParameter, Message: message, Fields: map[string]any{"Type": "User"}}
+}
+
+// arnResource gives the last part of an ARN of service: arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE.
+func arnResource(arn, service string) (string, bool) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 || parts[0] != "arn" || parts[2] != service || parts[5] == "" {
+		return "", false
+	}
+	return parts[5], true
+}
