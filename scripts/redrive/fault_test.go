@@ -1,0 +1,76 @@
+package main
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/millrace/millrace/internal/awslocal/fault"
+	"github.com/millrace/millrace/internal/failure"
+)
+
+// faults are those that a redrive meets on its own wires, and the function on its.
+var faults = []fault.Rule{
+	{Operation: "Lambda.Invoke", Kind: fault.Throttle, Probability: 1, Count: 1},
+	{Operation: "Lambda.Invoke", Kind: fault.Error, Probability: 1, Count: 1},
+	{Operation: "Lambda.Invoke", Kind: fault.DropAfter, Probability: 1, Count: 1},
+	{Operation: "Lambda.Invoke", Kind: fault.KillBefore, Probability: 1, Count: 1},
+	{Operation: "Lambda.Invoke", Kind: fault.KillAfter, Probability: 1, Count: 1},
+	{Operation: "DynamoDB.TransactWriteItems", Kind: fault.Throttle, Probability: 1, Count: 1},
+	{Operation: "DynamoDB.TransactWriteItems", Kind: fault.DropAfter, Probability: 1, Count: 1},
+	{Operation: "DynamoDB.TransactWriteItems", Kind: fault.KillAfter, Probability: 1, Count: 1},
+	{Operation: "Kinesis.GetShardIterator", Kind: fault.Throttle, Probability: 1, Count: 1},
+	{Operation: "Kinesis.GetRecords", Kind: fault.Throttle, Probability: 1, Count: 1},
+	{Operation: "Kinesis.GetRecords", Kind: fault.Expire, Probability: 1, Count: 1},
+	{Operation: "SQS.ReceiveMessage", Kind: fault.Throttle, Probability: 1, Count: 1},
+	{Operation: "SQS.SendMessageBatch", Kind: fault.Partial, Probability: 1, Count: 1},
+	{Operation: "SQS.SendMessageBatch", Kind: fault.DropAfter, Probability: 1, Count: 1},
+	{Operation: "SQS.DeleteMessageBatch", Kind: fault.Throttle, Probability: 1, Count: 1},
+	{Operation: "SQS.DeleteMessageBatch", Kind: fault.DropAfter, Probability: 1, Count: 1},
+}
+
+func TestCommand_FaultsOnEveryWire_CountsOnce(t *testing.T) {
+	w := start(t, inRanges)
+	sold := sales(0, 3000, rand.New(rand.NewPCG(3, 3)))
+	w.down(t, sold[:2000])
+	var failures []failure.Record
+	for i, s := range sold[2000:] {
+		failures = append(failures, w.failed(s, i))
+	}
+	w.send(t, failures)
+	if err := w.Faults.Add(faults...); err != nil {
+		t.Fatal(err)
+	}
+	runs, done := 0, false
+	for ; !done && runs < 20; runs++ { // one that a fault has ended is run again
+		code, _, stderr := w.redrive(t.Context(), "-go")
+		if done = code == 0; !done {
+			t.Log(stderr)
+		}
+	}
+	for _, f := range w.Faults.Report() { // each strikes the first calls that it meets
+		if f.Times == 0 {
+			t.Errorf("%s of %s has not happened", f.Kind, f.Operation)
+		}
+	}
+	w.Faults.Clear()
+	if diff := cmp.Diff(truth(sold, func(s sale) bool { return s.fault != "permanent" }), w.totals(t)); diff != "" || !done {
+		t.Errorf("after %d runs:\n%s", runs, diff)
+	}
+	want := 0
+	for _, s := range sold {
+		if s.fault == "permanent" {
+			want++
+		}
+	}
+	left := w.failures(t)
+	for _, f := range left {
+		if f.Class() != "refused" || f.Record == nil || f.Record.Payload == nil {
+			t.Errorf("in the queue: %s %s", f.ID(), f.Class())
+		}
+	}
+	if len(left) != want {
+		t.Errorf("%d failures are left, want %d", len(left), want)
+	}
+}
