@@ -119,25 +119,25 @@ func usersOf(r *direct.Record) []kpl.UserRecord {
 type state string
 
 const (
-	settled   state = "settled"   // its messages are deleted
-	again     state = "failed"    // again
-	unsettled state = "unsettled" // hand it over another time
-	missing   state = "trimmed"   // some of its records cannot be read
-	untouched state = "untouched" // the redrive ended before
+	stateSettled   state = "settled"   // its messages are deleted
+	stateFailed    state = "failed"    // again
+	stateUnsettled state = "unsettled" // hand it over another time
+	stateTrimmed   state = "trimmed"   // some of its records cannot be read
+	stateUntouched state = "untouched" // the redrive ended before
 )
 
 func (it *item) state() state {
 	switch {
 	case it.unsettled > 0:
-		return unsettled
+		return stateUnsettled
 	case !it.done():
-		return untouched
+		return stateUntouched
 	case it.missing() != 0:
-		return missing
+		return stateTrimmed
 	case it.failed > 0:
-		return again
+		return stateFailed
 	}
-	return settled
+	return stateSettled
 }
 
 // verdict is what is to be done with a failure's messages.
@@ -151,7 +151,7 @@ type verdict struct {
 // settled, or cannot be read, stays as it is.
 func (it *item) judge() verdict {
 	switch state := it.state(); {
-	case state != settled && state != again:
+	case state != stateSettled && state != stateFailed:
 		return verdict{}
 	case it.again == nil:
 		return verdict{delete: it.MessageIDs}

@@ -54,15 +54,15 @@ func newSummary(p *plan, t *tally, took time.Duration, stopped error) *summary {
 	}
 	for _, it := range p.items {
 		switch it.state() {
-		case settled:
+		case stateSettled:
 			s.Failures.Settled++
-		case again:
+		case stateFailed:
 			s.Failures.Failed++
-		case unsettled:
+		case stateUnsettled:
 			s.Failures.Unsettled++
-		case missing:
+		case stateTrimmed:
 			s.Failures.Trimmed++
-		case untouched:
+		case stateUntouched:
 			s.Failures.Untouched++
 		}
 	}
