@@ -125,6 +125,9 @@ type destination struct {
 	s3  *s3.Service
 }
 
+// documentType is the Content-Type that AWS gives a failure document in a bucket, though it is JSON (design, esm.md 8.2).
+const documentType = "application/octet-stream"
+
 // Send delivers one document. Only S3 has use for the key.
 func (d destination) Send(arn, key, body string) error {
 	switch service := serviceOfARN(arn); service {
@@ -133,7 +136,7 @@ func (d destination) Send(arn, key, body string) error {
 	case "sns":
 		return d.sns.Publish(arn, body)
 	case "s3":
-		return d.s3.Put(arn, key, []byte(body), "application/json")
+		return d.s3.Put(arn, key, []byte(body), documentType)
 	default:
 		return fmt.Errorf("destination %s: the local endpoint sends to sqs, sns and s3, not to %q", arn, service)
 	}
