@@ -25,13 +25,10 @@ type outside struct {
 // that is not there.
 func (w outside) Source(arn string) esm.Source {
 	of := esm.Config{EventSourceARN: arn}
-	stream := of.StreamARN()
-	if stream != arn {
-		if _, err := w.kinesis.Consumer(arn); err != nil {
-			stream = arn
-		}
+	if stream := of.StreamARN(); stream != arn {
+		return source{w.kinesis, stream, arn}
 	}
-	return source{w.kinesis, stream}
+	return source{w.kinesis, arn, ""}
 }
 
 // Function finds a function, and keeps the qualifier that it was asked for with.
@@ -49,12 +46,18 @@ func (w outside) Function(ref string) (esm.Target, bool) {
 
 // source is a Kinesis stream as a mapping reads it: in the process, without limits and without polling.
 type source struct {
-	kinesis *kinesis.Service
-	stream  string // ARN
+	kinesis  *kinesis.Service
+	stream   string // ARN
+	consumer string // ARN of the fan-out consumer that reads, "" for none
 }
 
-// Shards lists the stream's shards.
+// Shards lists the stream's shards. To a consumer that is not registered any more there are none.
 func (s source) Shards() ([]esm.Shard, error) {
+	if s.consumer != "" {
+		if _, err := s.kinesis.Consumer(s.consumer); err != nil {
+			return nil, err
+		}
+	}
 	all, err := s.kinesis.Shards(s.stream)
 	if err != nil {
 		return nil, err
@@ -68,9 +71,14 @@ func (s source) Shards() ([]esm.Shard, error) {
 
 // Open places a cursor in a shard.
 func (s source) Open(shard string, from esm.Position) (esm.Cursor, error) {
-	c, err := s.kinesis.Open(s.stream, shard, kinesis.Position{
-		Type: kinesis.PositionType(from.Type), Timestamp: from.Timestamp, SequenceNumber: from.SequenceNumber,
-	})
+	at := kinesis.Position{Type: kinesis.PositionType(from.Type), Timestamp: from.Timestamp, SequenceNumber: from.SequenceNumber}
+	var c *kinesis.Cursor
+	var err error
+	if s.consumer != "" {
+		c, err = s.kinesis.OpenFor(s.consumer, shard, at)
+	} else {
+		c, err = s.kinesis.Open(s.stream, shard, at)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +125,9 @@ type destination struct {
 	s3  *s3.Service
 }
 
+// documentType is the Content-Type that AWS gives a failure document in a bucket, though it is JSON (design, esm.md 8.2).
+const documentType = "application/octet-stream"
+
 // Send delivers one document. Only S3 has use for the key.
 func (d destination) Send(arn, key, body string) error {
 	switch service := serviceOfARN(arn); service {
@@ -125,7 +136,7 @@ func (d destination) Send(arn, key, body string) error {
 	case "sns":
 		return d.sns.Publish(arn, body)
 	case "s3":
-		return d.s3.Put(arn, key, []byte(body), "application/json")
+		return d.s3.Put(arn, key, []byte(body), documentType)
 	default:
 		return fmt.Errorf("destination %s: the local endpoint sends to sqs, sns and s3, not to %q", arn, service)
 	}

@@ -55,7 +55,9 @@ func TestDoc_Operations_AreThoseOfTheCode(t *testing.T) {
 	}
 	sameOperations(t, "SNS", row(t, page, "SNS"), sns.Operations())
 	e := Start(t, Options{})
-	sameOperations(t, "Lambda", row(t, page, "Lambda"), append(e.Lambda.Operations(), e.Mappings.Operations()...))
+	both := append(e.Lambda.Operations(), e.Mappings.Operations()...) // ListTags is there for functions and for mappings
+	slices.Sort(both)
+	sameOperations(t, "Lambda", row(t, page, "Lambda"), slices.Compact(both))
 }
 
 func sameOperations(t *testing.T, service string, got, want []string) {

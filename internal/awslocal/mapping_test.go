@@ -212,6 +212,33 @@ func TestStreamDeleted_MappingIsDisabledAndCanBeDeleted(t *testing.T) {
 	s.gone(id)
 }
 
+func TestConsumerDeregistered_MappingIsDisabledAndReadsNothingMore(t *testing.T) {
+	s := newSite(t)
+	s.function(t, "f")
+	client := kinesis.NewFromConfig(s.Config())
+	out, err := client.RegisterStreamConsumer(t.Context(), &kinesis.RegisterStreamConsumerInput{StreamARN: aws.String(streamARN), ConsumerName: aws.String("c")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := s.mustCreate(t, "f", func(in *lambda.CreateEventSourceMappingInput) { in.EventSourceArn = out.Consumer.ConsumerARN })
+	s.put(t, "a")
+	s.settle(1)
+	if _, err := client.DeregisterStreamConsumer(t.Context(), &kinesis.DeregisterStreamConsumerInput{ConsumerARN: out.Consumer.ConsumerARN}); err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, "b")
+	for s.Mapping(id).Status().State != esm.Disabled {
+		runtime.Gosched()
+	}
+	s.update(t, id, func(in *lambda.UpdateEventSourceMappingInput) { in.Enabled = aws.Bool(true) })
+	for s.Mapping(id).Status().State != esm.Disabled { // there is nobody to push to
+		runtime.Gosched()
+	}
+	if st := s.Lambda.Stats("f"); st.Invocations != 1 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
 func TestFunctionDeleted_MappingStaysAndWaitsForAnother(t *testing.T) {
 	s := newSite(t)
 	s.function(t, "f")

@@ -110,6 +110,21 @@ func TestCreateMapping_Refused_HasAWSsTexts(t *testing.T) {
 	}
 }
 
+func TestListTags_OfAMapping_TellsThoseOfItsCreation(t *testing.T) {
+	s := newSite(t)
+	s.function(t, "f")
+	made, err := s.create(t, "f", func(in *lambda.CreateEventSourceMappingInput) { in.Tags = map[string]string{"team": "x"} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.lambda.ListTags(t.Context(), &lambda.ListTagsInput{Resource: made.EventSourceMappingArn})
+	if err != nil || len(out.Tags) != 1 || out.Tags["team"] != "x" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	_, err = s.lambda.ListTags(t.Context(), &lambda.ListTagsInput{Resource: aws.String(*made.EventSourceMappingArn + "0")})
+	fails(t, err, "ResourceNotFoundException", 404, "The resource you requested does not exist.")
+}
+
 func TestListMappings_FilteredAndInPages(t *testing.T) {
 	s := newSite(t)
 	other := aws.String(streamARN + "2")

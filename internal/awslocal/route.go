@@ -55,7 +55,8 @@ func (e *Endpoint) serveLambda(w http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
 		r.URL.Path, r.URL.RawPath = path, strings.TrimSuffix(r.URL.RawPath, "/")
 	}
-	if strings.HasPrefix(r.URL.Path, "/2015-03-31/event-source-mappings") {
+	if strings.HasPrefix(r.URL.Path, "/2015-03-31/event-source-mappings") ||
+		strings.HasPrefix(r.URL.Path, "/2017-03-31/tags/") && strings.Contains(r.URL.Path, ":event-source-mapping:") {
 		e.Mappings.ServeHTTP(w, r)
 		return
 	}

@@ -167,6 +167,9 @@ func TestDestination_EachService_GetsTheDocument(t *testing.T) {
 	if b, err := io.ReadAll(out.Body); string(b) != "to arn:aws:s3:::failures" || err != nil {
 		t.Errorf("%q, %v", b, err)
 	}
+	if got := aws.ToString(out.ContentType); got != "application/octet-stream" { // not JSON's (design, esm.md 8.2)
+		t.Errorf("content type %s", got)
+	}
 	for _, arn := range []string{"arn:aws:events:us-east-1:000000000000:event-bus/b", "x", "arn:aws:s3:::none", topic + "x"} {
 		if err := d.Send(arn, "k", "x"); err == nil {
 			t.Errorf("sent to %s", arn)

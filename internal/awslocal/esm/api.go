@@ -31,7 +31,8 @@ var (
 	}
 )
 
-// ServeHTTP answers the operations on event source mappings, below /2015-03-31/event-source-mappings.
+// ServeHTTP answers the operations on event source mappings, below /2015-03-31/event-source-mappings, and ListTags for
+// their ARNs.
 func (d *Directory) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.mux.ServeHTTP(w, r) }
 
 // Operations names what ServeHTTP answers.
@@ -51,6 +52,7 @@ func (d *Directory) table() []wire.Route {
 		{Operation: "GetEventSourceMapping", Pattern: "GET " + one, Answer: d.getMapping},
 		{Operation: "UpdateEventSourceMapping", Pattern: "PUT " + one, Answer: d.updateMapping},
 		{Operation: "DeleteEventSourceMapping", Pattern: "DELETE " + one, Answer: d.deleteMapping},
+		{Operation: "ListTags", Pattern: "GET /2017-03-31/tags/{arn}", Answer: d.listTags},
 	}
 }
 
@@ -87,6 +89,7 @@ type request struct {
 	ParallelizationFactor          *int
 	StartingPosition               *PositionType
 	StartingPositionTimestamp      *float64 // Unix seconds
+	Tags                           map[string]string
 	TumblingWindowInSeconds        *int
 }
 
@@ -210,27 +213,42 @@ func (d *Directory) createMapping(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	d.mu.Lock()
+	e.tags = in.Tags
+	d.mu.Unlock()
 	doc := d.describe(e, Creating)
 	doc.LastProcessingResult = ResultNone // it may have begun already
 	return http.StatusAccepted, doc, nil
 }
 
 // find gives the mapping that a request's path names.
-func (d *Directory) find(r *http.Request) (*entry, error) {
+func (d *Directory) find(uuid string) (*entry, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e := d.entries[r.PathValue("uuid")]; e != nil {
+	if e := d.entries[uuid]; e != nil {
 		return e, nil
 	}
 	return nil, errUnknown
 }
 
 func (d *Directory) getMapping(r *http.Request) (int, any, error) {
-	e, err := d.find(r)
+	e, err := d.find(r.PathValue("uuid"))
 	if err != nil {
 		return 0, nil, err
 	}
 	return http.StatusOK, d.describe(e, e.mapping.Status().State), nil
+}
+
+// listTags answers ListTags for a mapping. Terraform asks for them whenever it looks at one.
+func (d *Directory) listTags(r *http.Request) (int, any, error) {
+	arn := r.PathValue("arn")
+	e, err := d.find(arn[strings.LastIndexByte(arn, ':')+1:])
+	if err != nil {
+		return 0, nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return http.StatusOK, struct{ Tags map[string]string }{e.tags}, nil
 }
 
 // listMappings lists those of a source, of a function, or all. Neither needs to be there. A function without a qualifier
@@ -283,7 +301,7 @@ func (d *Directory) updateMapping(r *http.Request) (int, any, error) {
 	if err := wire.ReadREST(r, maxRequest, errTooLong, &in); err != nil {
 		return 0, nil, err
 	}
-	e, err := d.find(r)
+	e, err := d.find(r.PathValue("uuid"))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -329,7 +347,7 @@ func (d *Directory) update(e *entry, in request) (State, error) {
 
 // deleteMapping lets the invocations under way finish; until then the mapping is shown as Deleting.
 func (d *Directory) deleteMapping(r *http.Request) (int, any, error) {
-	e, err := d.find(r)
+	e, err := d.find(r.PathValue("uuid"))
 	if err != nil {
 		return 0, nil, err
 	}

@@ -56,9 +56,10 @@ type Directory struct {
 type entry struct {
 	id       string
 	mapping  *Mapping
-	wake     chan struct{} // of capacity 1: something has been asked of the mapping
-	changing sync.Mutex    // held while a request changes the mapping
-	modified time.Time     // under Directory.mu
+	wake     chan struct{}     // of capacity 1: something has been asked of the mapping
+	changing sync.Mutex        // held while a request changes the mapping
+	modified time.Time         // under Directory.mu
+	tags     map[string]string // of its creation; under Directory.mu
 }
 
 // NewDirectory makes one without mappings. Close it.

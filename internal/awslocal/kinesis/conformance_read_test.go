@@ -39,6 +39,13 @@ func checkIterators(t *testing.T, s subject) {
 	check("AT the shard's start", s.iterator(t, types.ShardIteratorTypeAtSequenceNumber, start), "0", "1", "2", "3", "4", "5")
 	check("AFTER the shard's start", s.iterator(t, types.ShardIteratorTypeAfterSequenceNumber, start), "0", "1", "2", "3", "4", "5")
 
+	// Recorded by mhart/kinesalite (test/getShardIterator.js): whatever stands before the number is not looked at.
+	for _, id := range []string{"shardId-0", "shard-0", "-000", "0"} {
+		check("shard "+id, iteratorFor(t, s.Client, sdk.GetShardIteratorInput{
+			StreamName: &s.stream, ShardId: aws.String(id), ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
+		}), "0", "1", "2", "3", "4", "5")
+	}
+
 	at := func(when time.Time) []string {
 		records, _ := readAll(t, s.Client, iteratorFor(t, s.Client, sdk.GetShardIteratorInput{
 			StreamName: &s.stream, ShardId: aws.String(shardID(0)), ShardIteratorType: types.ShardIteratorTypeAtTimestamp, Timestamp: &when,

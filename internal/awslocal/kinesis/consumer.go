@@ -29,7 +29,8 @@ type consumer struct {
 	stream *stream
 	name   string
 	arn    string
-	made   int64 // ms
+	made   int64         // ms
+	left   chan struct{} // closed when it is deregistered
 
 	mu            sync.Mutex
 	gone          bool
@@ -62,7 +63,7 @@ func (st *stream) addConsumer(name string, now int64) (*consumer, error) {
 	}
 	made := &consumer{
 		stream: st, name: name, made: now, arn: fmt.Sprintf("%s/consumer/%s:%d", st.arn, name, now/1000),
-		subscriptions: map[uint32]*subscription{},
+		left: make(chan struct{}), subscriptions: map[uint32]*subscription{},
 	}
 	c.list = slices.Insert(c.list, i, made)
 	return made, nil

@@ -68,9 +68,10 @@ func (s *Service) Retention(stream string) (time.Duration, error) {
 
 // Cursor reads one shard in order. It is not safe for concurrent use; any number of cursors may read one shard.
 type Cursor struct {
-	shard *shard
-	next  uint64
-	runs  []run
+	shard    *shard
+	consumer *consumer // on whose behalf it reads, nil for nobody's
+	next     uint64
+	runs     []run
 }
 
 // Open starts reading a shard of a stream, named by its name or ARN. Latest is fixed by Open, not by the first Read.
@@ -90,9 +91,26 @@ func (s *Service) Open(stream, shard string, from Position) (*Cursor, error) {
 	return &Cursor{shard: sh, next: next}, nil
 }
 
+// OpenFor is Open for a fan-out consumer, named by its ARN, of the shard's stream. Once the consumer is deregistered, Read
+// gives no more records, and Wait says so with ResourceNotFoundException.
+func (s *Service) OpenFor(consumer, shard string, from Position) (*Cursor, error) {
+	who, err := s.consumer(consumer)
+	if err != nil {
+		return nil, fmt.Errorf("open shard %s: %w", shard, err)
+	}
+	c, err := s.Open(who.stream.arn, shard, from)
+	if err == nil {
+		c.consumer = who
+	}
+	return c, err
+}
+
 // Read gives the next records, at most max of them, and never waits: none when there are none. end tells that the shard
 // is closed and has been read to its end. Records that are trimmed before they are read are passed over.
 func (c *Cursor) Read(max int) (records []Record, end bool) {
+	if c.consumer.hasLeft() {
+		return nil, false
+	}
 	p := c.shard.read(c.runs[:0], c.next, max, math.MaxInt)
 	c.runs, c.next = p.runs, p.next
 	return c.shard.records(p.runs), p.end
@@ -131,13 +149,21 @@ func (sh *shard) records(runs []run) []Record {
 // Wait returns when Read would give records or the end, or when ctx ends, with its error. It sleeps until the shard
 // changes; nothing is polled. When the stream is deleted it says so with ResourceNotFoundException.
 func (c *Cursor) Wait(ctx context.Context) error {
+	var left chan struct{} // nil never closes
+	if c.consumer != nil {
+		left = c.consumer.left
+	}
 	for {
+		if c.consumer.hasLeft() {
+			return c.consumer.notFound()
+		}
 		wake, err := c.shard.wait(c.next)
 		if wake == nil || err != nil {
 			return err
 		}
 		select {
 		case <-wake:
+		case <-left:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

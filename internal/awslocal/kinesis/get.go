@@ -34,6 +34,7 @@ func (s *Service) getRecords(ctx context.Context, request, out []byte) ([]byte, 
 	}
 	var v violations
 	limit := v.limit(in.Limit, maxPageRecords, maxPageRecords, "limit")
+	v.notNull(in.ShardIterator, "shardIterator")
 	if err := v.err(); err != nil {
 		return nil, err
 	}

@@ -79,6 +79,12 @@ type getShardIteratorInput struct {
 type getShardIteratorOutput struct{ ShardIterator string }
 
 func (s *Service) getShardIterator(_ context.Context, in *getShardIteratorInput) (*getShardIteratorOutput, error) {
+	var v violations
+	v.notNull(in.ShardID, "shardId")
+	v.notNull(string(in.ShardIteratorType), "shardIteratorType")
+	if err := v.err(); err != nil {
+		return nil, err
+	}
 	from, err := in.position(s.nowMillis())
 	if err != nil {
 		return nil, err

@@ -31,11 +31,15 @@ type shard struct {
 
 func shardID(number uint32) string { return fmt.Sprintf("shardId-%012d", number) }
 
-// parseShardID reads the number out of a shard's id.
+// parseShardID reads the number out of a shard's id. AWS does not look at what stands before it (recorded by
+// mhart/kinesalite, test/getShardIterator.js: "shard-0", "-0" and "0").
 func parseShardID(id string) (uint32, bool) {
-	digits, ok := strings.CutPrefix(id, "shardId-")
+	digits := id
+	if _, after, ok := strings.Cut(id, "-"); ok {
+		digits = after
+	}
 	n, err := strconv.ParseUint(digits, 10, 31)
-	return uint32(n), ok && err == nil
+	return uint32(n), err == nil
 }
 
 // sequence gives the number of the record at a place.

@@ -129,8 +129,22 @@ func (c *consumer) remove() {
 		return
 	}
 	c.gone = true
+	close(c.left)
 	for _, sub := range c.subscriptions {
 		sub.ended <- c.notFound()
+	}
+}
+
+// hasLeft tells whether the consumer was deregistered; none never is.
+func (c *consumer) hasLeft() bool {
+	if c == nil {
+		return false
+	}
+	select {
+	case <-c.left:
+		return true
+	default:
+		return false
 	}
 }
 
