@@ -79,7 +79,7 @@ def broken(stack):
     sqs = client("sqs")
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        got = sqs.receive_message(QueueUrl=names["FailureQueueUrl"], MaxNumberOfMessages=10, WaitTimeSeconds=5)
+        got = sqs.receive_message(QueueUrl=names["FailureQueueUrl"], MaxNumberOfMessages=10, WaitTimeSeconds=5, VisibilityTimeout=0)
         for message in got.get("Messages", []):
             print("failure queue:", message["Body"])
             return

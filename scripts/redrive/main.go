@@ -167,16 +167,28 @@ func explain(streamName string, err error) error {
 	case !errors.As(err, &api):
 		return err
 	case strings.Contains(api.ErrorCode(), "AccessDenied"):
-		return fmt.Errorf("%w\nlisting needs cloudformation:DescribeStacks, kinesis:DescribeStreamSummary, sqs:ReceiveMessage and sqs:ChangeMessageVisibility; -show and -dry-run kinesis:GetShardIterator and kinesis:GetRecords; "+
-			"-go lambda:InvokeFunction, sqs:GetQueueAttributes, sqs:SendMessage and sqs:DeleteMessage; all of them kms:Decrypt with the stack's key, and -go kms:GenerateDataKey", err)
+		return fmt.Errorf("%w\nlisting needs cloudformation:DescribeStacks, kinesis:DescribeStreamSummary, sqs:GetQueueAttributes, sqs:ReceiveMessage and sqs:ChangeMessageVisibility; -show and -dry-run kinesis:GetShardIterator and kinesis:GetRecords; "+
+			"-go lambda:InvokeFunction, sqs:SendMessage and sqs:DeleteMessage; all of them kms:Decrypt with the stack's key, and -go kms:GenerateDataKey", err)
 	case strings.HasSuffix(api.ErrorCode(), "NonExistentQueue") || strings.HasSuffix(api.ErrorCode(), "QueueDoesNotExist"):
 		return fmt.Errorf("there is no such queue: -queue or -stack names another one: %w", err)
 	}
 	return cli.ExplainStream(streamName, err)
 }
 
+// tellHidden says how many messages nobody can see now.
+func (d *desk) tellHidden(ctx context.Context) error {
+	n, err := failure.InFlight(ctx, d.sqs, d.queue)
+	if err == nil && n > 0 {
+		fmt.Fprintf(d.stderr, "about %s hidden in the queue: another redrive holds them, or somebody has just looked, and they appear again soon\n", are(n, "message"))
+	}
+	return err
+}
+
 // snapshot lists the queue without holding anything.
 func (d *desk) snapshot(ctx context.Context) (*plan, error) {
+	if err := d.tellHidden(ctx); err != nil {
+		return nil, err
+	}
 	messages, err := failure.NewQueue(d.sqs, d.queue).List(ctx)
 	if err != nil {
 		return nil, err
@@ -188,12 +200,8 @@ func (d *desk) snapshot(ctx context.Context) (*plan, error) {
 
 // redrive is -go.
 func (d *desk) redrive(ctx context.Context) (err error) {
-	elsewhere, err := failure.InFlight(ctx, d.sqs, d.queue)
-	if err != nil {
+	if err := d.tellHidden(ctx); err != nil {
 		return err
-	}
-	if elsewhere > 0 {
-		fmt.Fprintf(d.stderr, "about %s of the queue hidden: another redrive holds them, or one that was killed did, and they appear again soon\n", are(elsewhere, "message"))
 	}
 	hold := failure.NewHold(d.sqs, d.queue, d.hold)
 	defer func() {
