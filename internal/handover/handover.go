@@ -247,35 +247,37 @@ func (h *Handover) cleared(records int) {
 // take gives the results of a call to its records. Those that are settled, have failed, or are left, leave the queue. It
 // tells whether there was one that was not merely unsettled, and otherwise why the first one was.
 func (h *Handover) take(q *queue, n int, results []direct.Result) (progress bool, reason string) {
-	waiting := held{} // for an earlier one of this call: they have not been tried
-	rest := q.entries[:0]
-	for i := range q.entries {
-		e := &q.entries[i]
-		if i >= n {
-			rest = append(rest, *e)
-			continue
-		}
+	tried := n // of the records; those behind have perhaps not been: the function had no time left
+	for i := range q.entries[:n] {
 		own := 0
 		for own < len(results) && results[own].Record == i {
 			own++
 		}
-		e.take(results[:own])
+		q.entries[i].take(results[:own])
 		results = results[own:]
+		if q.entries[i].unsettled() == "" {
+			progress, tried = true, i
+		}
+	}
+	waiting := held{} // for an earlier one of this call: they have not been tried
+	rest := q.entries[:0]
+	for i := range q.entries[:n] {
+		e := &q.entries[i]
 		why := e.unsettled()
 		if why == "" {
-			progress = true
 			h.tell(q, e)
 			continue
 		}
 		if reason == "" {
 			reason = why
 		}
-		if waiting.add(&e.record) && e.outlasts(h.options.Patience) {
+		if waiting.add(&e.record) && i < tried && e.outlasts(h.options.Patience) {
 			h.leave(q, e)
 		} else {
 			rest = append(rest, *e)
 		}
 	}
+	rest = append(rest, q.entries[n:]...)
 	clear(q.entries[len(rest):])
 	q.entries = rest
 	return progress, reason

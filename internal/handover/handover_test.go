@@ -226,6 +226,26 @@ func TestHandover_RecordThatStaysUnsettled_IsLeftWithItsKeyOnly(t *testing.T) {
 	}
 }
 
+// A call of a slow handler ends before all of its records have been tried.
+func TestHandover_RecordsThatTheFunctionHadNoTimeFor_AreNotLeft(t *testing.T) {
+	call, handled := 0, 0
+	f := &function{}
+	f.judge = func(string, int) (direct.Outcome, string) {
+		if call != len(f.calls) {
+			call, handled = len(f.calls), 0
+			time.Sleep(45 * time.Second)
+		}
+		if handled++; handled > 50 {
+			return direct.Unsettled, "no time is left to handle the event"
+		}
+		return direct.Counted, ""
+	}
+	out, err := handAll(t, f, Options{}, recordsOf(2000, 2000))
+	if err != nil || out.count(direct.Counted) != 2000 || len(f.calls) != 40 {
+		t.Errorf("%v: %d counted, %d unsettled in %d calls", err, out.count(direct.Counted), out.count(direct.Unsettled), len(f.calls))
+	}
+}
+
 func TestHandover_KeyThatIsHeld_IsHeldInTheNextShardToo(t *testing.T) {
 	closed := true
 	f := &function{judge: func(data string, _ int) (direct.Outcome, string) {
