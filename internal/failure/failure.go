@@ -61,8 +61,8 @@ type Message struct {
 	Batch  *Batch
 }
 
-// ID is the same for every message that tells of the same failure: shard, sequence number and sub-sequence number of a
-// record, shard and range of a batch. By it readers fold what redelivery sent twice.
+// ID is the same for every message that tells of the same failure of one stream: shard, sequence number and sub-sequence
+// number of a record, shard and range of a batch. By it readers fold what redelivery sent twice.
 func (m Message) ID() string {
 	if m.Record != nil {
 		return m.Record.ID()
@@ -76,6 +76,14 @@ func (m Message) Class() string {
 		return string(m.Record.Class)
 	}
 	return m.Batch.Condition
+}
+
+// Stream is the name of the stream that the message tells of.
+func (m Message) Stream() string {
+	if m.Record != nil {
+		return m.Record.Stream
+	}
+	return m.Batch.Stream
 }
 
 // ID is the record's stable id.

@@ -117,17 +117,19 @@ type Failure struct {
 // Fold brings the copies of one failure together and sorts the failures as Compare does. Messages that could not be
 // read are left out.
 func Fold(messages []Received) []Failure {
-	at := map[string]int{}
+	type name struct{ stream, id string } // two streams may share a queue
+	at := map[name]int{}
 	var out []Failure
 	var latest []time.Time // sent, of the message that a failure has
 	for _, m := range messages {
 		if m.Err != nil {
 			continue
 		}
-		i, seen := at[m.Message.ID()]
+		of := name{m.Message.Stream(), m.Message.ID()}
+		i, seen := at[of]
 		if !seen {
 			i = len(out)
-			at[m.Message.ID()] = i
+			at[of] = i
 			out, latest = append(out, Failure{Message: m.Message, Sent: m.Sent}), append(latest, m.Sent)
 		}
 		f := &out[i]

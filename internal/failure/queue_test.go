@@ -278,3 +278,13 @@ func TestFold_Copies_CountAsOneFailure_InOrder(t *testing.T) {
 		t.Error(s)
 	}
 }
+
+// Two streams may share a queue, and their sequence numbers are their own.
+func TestFold_SameNumbersInAnotherStream_AreAnotherFailure(t *testing.T) {
+	ours, theirs := goldenRecord(), goldenRecord()
+	theirs.Stream = "another"
+	got := Fold([]Received{{MessageID: "a", Message: Message{Record: ours}}, {MessageID: "b", Message: Message{Record: theirs}}})
+	if len(got) != 2 || len(got[0].MessageIDs) != 1 || len(got[1].MessageIDs) != 1 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -44,13 +44,6 @@ func shardOf(m failure.Message) string {
 	return m.Batch.Shard
 }
 
-func streamOf(m failure.Message) string {
-	if m.Record != nil {
-		return m.Record.Stream
-	}
-	return m.Batch.Stream
-}
-
 // tailOf is how many digits of a sequence number the list shows: its head hardly changes.
 const tailOf = 10
 

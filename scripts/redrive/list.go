@@ -63,7 +63,7 @@ func (d *desk) textList(p *plan, now time.Time) *cli.Table {
 			string(readableAt(it.Message, now, d.retention)), beginning(reasonOf(it.Message)))
 	}
 	for _, it := range p.strange {
-		t.Add(it.when(), shortID(it.Message), it.size(), it.Class(), it.attempts(), now.Sub(arrivalOf(it.Message)), "-", "-", "of stream "+streamOf(it.Message))
+		t.Add(it.when(), shortID(it.Message), it.size(), it.Class(), it.attempts(), now.Sub(arrivalOf(it.Message)), "-", "-", "of stream "+it.Stream())
 	}
 	for _, m := range p.foreign {
 		t.Add(second(m.Sent), m.MessageID, nil, "not ours", nil, now.Sub(m.Sent), "-", "-", beginning(m.Err.Error()))
@@ -103,7 +103,7 @@ func (d *desk) jsonList(p *plan, now time.Time) *cli.Table {
 		if it.Record != nil {
 			sub, key = it.Record.Sub, it.Record.Key
 		}
-		t.Add(it.ID(), kind, streamOf(it.Message), span.Shard, span.First, span.Last, sub, key, it.size(), it.Class(), it.attempts(), failedAt(&it.Failure).UTC(), arrivalOf(it.Message).UTC(),
+		t.Add(it.ID(), kind, it.Stream(), span.Shard, span.First, span.Last, sub, key, it.size(), it.Class(), it.attempts(), failedAt(&it.Failure).UTC(), arrivalOf(it.Message).UTC(),
 			age, age.Seconds()/d.retention.Seconds(), string(readableAt(it.Message, now, d.retention)), len(it.MessageIDs), reasonOf(it.Message), it.MessageIDs[0])
 	}
 	for _, it := range p.items {

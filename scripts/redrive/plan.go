@@ -63,7 +63,7 @@ func newPlan(messages []failure.Received, streamName string, f filter) *plan {
 	for _, x := range failure.Fold(messages) {
 		it := &item{Failure: x}
 		switch {
-		case streamOf(x.Message) != streamName:
+		case x.Stream() != streamName:
 			p.strange = append(p.strange, it)
 			continue
 		case !f.passes(&x):
