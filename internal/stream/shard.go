@@ -172,14 +172,14 @@ func (r *ShardReader) open(ctx context.Context) error {
 
 // explain marks the errors that say that something is not in the stream. Kinesis has one code for a shard and for a
 // stream that does not exist, and one for everything that is wrong with an argument: the texts tell them apart, as
-// recorded on AWS by mhart/kinesalite ("Shard S in stream N under account A does not exist", "StartingSequenceNumber Q
-// used in GetShardIterator on shard S ... is invalid because it did not come from this stream", "Invalid
-// StartingSequenceNumber. It encodes ...").
+// recorded on AWS by mhart/kinesalite ("Shard S in stream N under account A does not exist", "Could not find shard S in
+// stream N under account A." of what is no id of a shard, "StartingSequenceNumber Q used in GetShardIterator on shard S
+// ... is invalid because it did not come from this stream", "Invalid StartingSequenceNumber. It encodes ...").
 func explain(err error) error {
 	var missing *types.ResourceNotFoundException
 	var argument *types.InvalidArgumentException
 	switch {
-	case errors.As(err, &missing) && strings.HasPrefix(missing.ErrorMessage(), "Shard "):
+	case errors.As(err, &missing) && (strings.HasPrefix(missing.ErrorMessage(), "Shard ") || strings.HasPrefix(missing.ErrorMessage(), "Could not find shard ")):
 		return fmt.Errorf("%w: %w", ErrShardGone, err)
 	case errors.As(err, &argument) && strings.Contains(argument.ErrorMessage(), "StartingSequenceNumber"):
 		return fmt.Errorf("%w: %w", ErrNotOfShard, err)

@@ -269,8 +269,10 @@ func TestShardReader_WhatIsNotThere_IsToldApart(t *testing.T) {
 			_, err := NewShardReader(api, stream, shard, from, 0).Next(t.Context())
 			return err
 		}
-		if err := next("s", "shardId-000000000009", TrimHorizon); !errors.Is(err, ErrShardGone) {
-			t.Error(err)
+		for _, shard := range []string{"shardId-000000000009", "shardId-x"} {
+			if err := next("s", shard, TrimHorizon); !errors.Is(err, ErrShardGone) {
+				t.Error(err)
+			}
 		}
 		var missing *types.ResourceNotFoundException
 		if err := next("other", shard0, TrimHorizon); !errors.As(err, &missing) || errors.Is(err, ErrShardGone) {
