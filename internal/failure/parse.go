@@ -85,7 +85,7 @@ func parseBatch(body string) (*Batch, error) {
 		return nil, fmt.Errorf("read the mapping's document: %w", err)
 	}
 	b := d.Batch
-	if b.Shard == "" || !isSequence(b.First) || !isSequence(b.Last) || compareSequence(b.First, b.Last) > 0 {
+	if !isShard(b.Shard) || !isSequence(b.First) || !isSequence(b.Last) || compareSequence(b.First, b.Last) > 0 {
 		return nil, fmt.Errorf("read the mapping's document: shard %q, sequence numbers %q to %q name no records", b.Shard, b.First, b.Last)
 	}
 	return &Batch{

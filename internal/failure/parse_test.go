@@ -111,6 +111,8 @@ func TestParse_NoSuchMessage_SaysWhy(t *testing.T) {
 		{strings.Replace(record, `2026-11-23T`, `yesterday `, 1), "read Millrace's message: "},
 		{strings.Replace(batch, `"startSequenceNumber":"4`, `"startSequenceNumber":"9`, 1), "name no records"},
 		{strings.Replace(batch, `"shardId":"shardId-000000000000"`, `"shardId":""`, 1), "name no records"},
+		{strings.Replace(batch, `"shardId":"shardId-000000000000"`, `"shardId":"shard 1!"`, 1), "name no records"},
+		{strings.Replace(record, `"shardId":"shardId-000000000001"`, `"shardId":"a:b"`, 1), "name no failed record"},
 		{`{"KinesisBatchInfo":null}`, "name no records"},
 		{`{"KinesisBatchInfo":7}`, "read the mapping's document: "},
 		{`{"Type":"Notification"}`, "SNS notification without a message"},

@@ -115,7 +115,7 @@ func parseRecord(body string) (*Record, error) {
 	if err := unmarshal(body, &d); err != nil {
 		return nil, fmt.Errorf("read Millrace's message: %w", err)
 	}
-	if d.Shard == "" || d.Class == "" || d.Sub < 0 || !isSequence(d.Sequence) {
+	if !isShard(d.Shard) || d.Class == "" || d.Sub < 0 || !isSequence(d.Sequence) {
 		return nil, fmt.Errorf("read Millrace's message: shard %q, sequence number %q, sub-sequence number %d, class %q name no failed record",
 			d.Shard, d.Sequence, d.Sub, d.Class)
 	}
@@ -130,6 +130,14 @@ func parseRecord(body string) (*Record, error) {
 		Text:     d.Text,
 		Payload:  d.Payload,
 	}, nil
+}
+
+// isShard tells whether a shard id is one (API reference of GetShardIterator: [a-zA-Z0-9_.-]+, 128 at most). Kinesis
+// refuses to look for others, and a redrive would end there.
+func isShard(s string) bool {
+	return s != "" && len(s) <= 128 && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-'
+	})
 }
 
 // isSequence tells whether a sequence number is one: decimal digits, 56 as a rule, 129 at most (API reference of
