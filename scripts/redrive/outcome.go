@@ -87,7 +87,7 @@ func failedAgain(r *failure.Record, h *handover.Handed) *failure.Record {
 // mapping has sent holds none, and the stream forgets.
 func failuresOf(h *handover.Handed, streamName string) (failures []failure.Record) {
 	users := usersOf(&h.Record)
-	for _, result := range h.Results {
+	for _, result := range eachUser(h.Results, len(users)) {
 		if result.Outcome != direct.Failed {
 			continue
 		}
@@ -101,6 +101,20 @@ func failuresOf(h *handover.Handed, streamName string) (failures []failure.Recor
 		failures = append(failures, r)
 	}
 	return failures
+}
+
+// eachUser gives a result for each of so many user records. There is one for all of them when the function has told
+// nothing: it crashes on the record, or a call cannot carry it.
+func eachUser(results []direct.Result, users int) []direct.Result {
+	if len(results) != 1 || users < 2 {
+		return results
+	}
+	all := make([]direct.Result, users)
+	for sub := range all {
+		all[sub] = results[0]
+		all[sub].Sub = sub
+	}
+	return all
 }
 
 // usersOf takes a record apart. What is no aggregate, or cannot be read as one, has none.

@@ -112,6 +112,29 @@ func TestRedrive_Range_MakesWayForWhatFailsAgain(t *testing.T) {
 	})
 }
 
+// The function tells nothing of the user records of a record on which it crashes.
+func TestRedrive_CrashOnAnAggregate_KeepsEachOfItsUserRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.put(0, "k", "0", "1:poison", "2")
+		b.queue.put(document(shardNamed(0), sequence(0, 0), sequence(0, 0), 1))
+		if _, err := b.run(t.Context(), filter{}); err != nil {
+			t.Fatal(err)
+		}
+		id := shardNamed(0) + ":" + sequence(0, 0)
+		want := map[string]string{id + ":0": "crash*", id + ":1": "crash*", id + ":2": "crash*"}
+		if diff := cmp.Diff(want, b.holds()); diff != "" {
+			t.Error(diff)
+		}
+		if _, err := b.run(t.Context(), filter{}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{id + ":1": "crash*"}, b.holds()); diff != "" || b.function.counted["0"] != 1 || b.function.counted["2"] != 1 {
+			t.Errorf("%s\n%v", diff, b.function.counted)
+		}
+	})
+}
+
 func TestRedrive_FailsForAnotherReason_StaysWithIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
