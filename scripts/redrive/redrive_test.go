@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -382,4 +383,16 @@ func TestPlan_Spans_AreInOrderAndCoverEachPointerOnce(t *testing.T) {
 			rt.Fatalf("%d of %d failures are planned", waiting, len(p.items))
 		}
 	})
+}
+
+// Anybody who may send to the queue chooses the words of a message.
+func TestShow_ControlCharactersOfAMessage_DoNotReachTheTerminal(t *testing.T) {
+	r := &failure.Record{Shard: shardNamed(0), Sequence: "1", Key: "k\x1b[31m", Class: "x\x1b[31m", Text: "a\x1b[31m", Payload: []byte("{\x1b[31m")}
+	var text strings.Builder
+	out := bufio.NewWriter(&text)
+	s := shower{out: out, print: printText}
+	err := s.record(&direct.Record{SequenceNumber: r.Sequence, PartitionKey: r.Key, Data: r.Payload}, &item{Failure: failure.Failure{Message: failure.Message{Record: r}}})
+	if out.Flush(); err != nil || strings.Contains(text.String(), "\x1b") {
+		t.Errorf("%v: %q", err, text.String())
+	}
 }

@@ -89,7 +89,7 @@ func (s *shower) user(u *shown) error {
 // printText prints a user record for people: a line with what and why, and one with the event, or what is there instead.
 func printText(out *bufio.Writer, u *shown) error {
 	fmt.Fprintf(out, "%s  shard %s  %s/%d  %s  %s: %s\n", u.record.Arrival.UTC().Format(time.RFC3339), cli.ShortShard(shardOf(u.item.Message)), u.record.SequenceNumber, u.sub,
-		cli.Printable(u.key), u.item.Class(), cli.Printable(reasonOf(u.item.Message)))
+		cli.Printable(u.key), cli.Printable(u.item.Class()), cli.Printable(reasonOf(u.item.Message)))
 	if u.reason != nil {
 		_, err := fmt.Fprintf(out, "  %s\n  cannot be decoded: %s\n", cli.Printable(string(u.data)), cli.Printable(u.reason.Error()))
 		return err
