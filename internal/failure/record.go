@@ -59,6 +59,15 @@ func (r *Record) Body() (string, error) {
 	return p.encode()
 }
 
+// HasRoom tells whether the record's message has room for its payload.
+func (r *Record) HasRoom() bool {
+	if base64.StdEncoding.EncodedLen(len(r.Payload)) >= MaxMessage {
+		return false
+	}
+	body, err := r.encode()
+	return err == nil && len(body) <= MaxMessage
+}
+
 func (r *Record) encode() (string, error) {
 	body, err := json.Marshal(document{
 		Version:  Version,

@@ -169,7 +169,8 @@ func (it *item) judge() verdict {
 		return verdict{}
 	case it.again == nil:
 		return verdict{delete: it.MessageIDs}
-	case it.again.Class == it.Record.Class && it.again.Text == it.Record.Text:
+	case it.again.Class == it.Record.Class && it.again.Text == it.Record.Text,
+		it.Record.Payload != nil && !it.again.HasRoom(): // a reason is not worth a payload
 		return verdict{delete: it.MessageIDs[1:]} // its copies
 	}
 	return verdict{send: it.again, delete: it.MessageIDs}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -144,6 +146,24 @@ func TestRedrive_FailsForAnotherReason_StaysWithIt(t *testing.T) {
 		left := failure.Fold(b.queue.list())
 		if err != nil || len(left) != 1 || left[0].Record.Text != "no such customer" || left[0].Record.Class != failure.Refused || string(left[0].Record.Payload) != "a:permanent" || len(left[0].MessageIDs) != 1 {
 			t.Errorf("%v: %+v, %+v", err, left, r.tally)
+		}
+	})
+}
+
+// The stream may have trimmed the record long ago: its payload must not make way for a longer reason.
+func TestRedrive_NoRoomForTheNewReason_KeepsTheMessageWithThePayload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		body := func(size int) string {
+			return b.message(0, 1, 0, append(bytes.Repeat([]byte("x"), size), ":poison"...))
+		}
+		size := sort.Search(failure.MaxMessage, func(size int) bool { return !strings.Contains(body(size), `"payload"`) }) - 1
+		b.queue.put(body(size))
+		if _, err := b.run(t.Context(), filter{}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{shardNamed(0) + ":" + sequence(0, 1) + ":0": "gave-up*"}, b.holds()); diff != "" || b.queue.sends != 0 {
+			t.Error(diff)
 		}
 	})
 }
