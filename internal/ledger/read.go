@@ -188,6 +188,9 @@ func OpenMeters(ctx context.Context, db Reader, table, set string) (*Meters, err
 	return &Meters{db, table, space, *layout}, nil
 }
 
+// SameSet tells whether both read the same beginning of a set: one that was dropped and begun anew is another.
+func (r *Meters) SameSet(other *Meters) bool { return r.space == other.space }
+
 // Row is what one group holds in one window, merged over all shards.
 type Row struct {
 	Start time.Time

@@ -31,11 +31,15 @@ func replay(ctx context.Context, o options, cfg aws.Config, stdout, stderr io.Wr
 	if err != nil {
 		return err
 	}
-	if err := announce(ctx, o, cfg, stderr); err != nil {
+	into, err := findTarget(ctx, o, cfg)
+	if err != nil {
+		return err
+	}
+	if err := into.announce(ctx, stderr); err != nil {
 		return err
 	}
 	began := time.Now()
-	p := &passage{progress: cli.NewProgress(stderr, "replayed", "record", 0), shards: map[string]bool{}}
+	p := &passage{progress: cli.NewProgress(stderr, "replayed", "record", 0), shards: map[string]bool{}, into: into}
 	p.to = handover.New(lambda.NewFromConfig(cfg), handover.Options{
 		Function: function, Set: o.set, StreamARN: from.arn, Rate: o.rate, Patience: o.patience,
 	}, p.told)
@@ -47,22 +51,54 @@ func replay(ctx context.Context, o options, cfg aws.Config, stdout, stderr io.Wr
 	return o.report(reportOf(&o, p, time.Since(began), err), stdout, stderr)
 }
 
+// target is the set that is counted into.
+type target struct {
+	db    *dynamodb.Client
+	table string
+	set   string
+	begun *ledger.Meters // its beginning, when that is known; the live set has none
+}
+
+func findTarget(ctx context.Context, o options, cfg aws.Config) (*target, error) {
+	t := &target{db: dynamodb.NewFromConfig(cfg), set: o.set}
+	var err error
+	if o.set != ledger.LiveSet {
+		t.table, err = o.stack.Output(ctx, cfg, config.OutputTable)
+	}
+	return t, err
+}
+
 // announce says what happens to the set, and gives an error when it is being dropped.
-func announce(ctx context.Context, o options, cfg aws.Config, stderr io.Writer) error {
-	if o.set == ledger.LiveSet {
+func (t *target) announce(ctx context.Context, stderr io.Writer) (err error) {
+	if t.set == ledger.LiveSet {
 		return nil
 	}
-	table, err := o.stack.Output(ctx, cfg, config.OutputTable)
-	if err != nil {
-		return err
-	}
-	_, err = ledger.OpenMeters(ctx, dynamodb.NewFromConfig(cfg), table, o.set)
+	t.begun, err = ledger.OpenMeters(ctx, t.db, t.table, t.set)
 	switch {
 	case err == nil:
-		fmt.Fprintf(stderr, "set %s is there already: what it has counted is a copy (-drop removes it)\n", o.set)
+		fmt.Fprintf(stderr, "set %s is there already: what it has counted is a copy (-drop removes it)\n", t.set)
 	case errors.Is(err, ledger.ErrNoSet), errors.Is(err, ledger.ErrEmpty):
-		fmt.Fprintf(stderr, "set %s begins\n", o.set)
+		fmt.Fprintf(stderr, "set %s begins\n", t.set)
 		err = nil
+	}
+	return err
+}
+
+// errDropped is of a set that somebody has dropped while it was filled.
+var errDropped = errors.New("it was dropped in the meantime, and does not have what was counted before: replay all of it again")
+
+// check gives an error when the set has been dropped since it was first looked at: the function begins it anew, and what
+// it had counted before is gone. The first look is at a set into which something was counted.
+func (t *target) check(ctx context.Context) error {
+	if t.set == ledger.LiveSet {
+		return nil
+	}
+	now, err := ledger.OpenMeters(ctx, t.db, t.table, t.set)
+	switch {
+	case t.begun == nil && err == nil:
+		t.begun = now
+	case errors.Is(err, ledger.ErrNoSet), err == nil && !t.begun.SameSet(now):
+		return fmt.Errorf("set %s: %w", t.set, errDropped)
 	}
 	return err
 }
@@ -74,6 +110,7 @@ type passage struct {
 	shards   map[string]bool // of which records were read
 	progress *cli.Progress
 	tally    tally
+	into     *target
 }
 
 func (p *passage) run(ctx context.Context) error {
@@ -85,7 +122,10 @@ func (p *passage) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	if p.tally.counted == 0 {
+		return nil
+	}
+	return p.into.check(ctx)
 }
 
 // handOver hands records over, and all that is left of a shard before its children come.
@@ -100,6 +140,9 @@ func (p *passage) handOver(ctx context.Context, shard string, records []types.Re
 		}
 	}
 	err := p.to.Add(ctx, shard, batch...)
+	if err == nil && p.into.begun == nil && p.tally.counted > 0 {
+		err = p.into.check(ctx)
+	}
 	if err == nil && ended {
 		err = p.to.Flush(ctx, shard)
 	}

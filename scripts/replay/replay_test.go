@@ -281,6 +281,27 @@ func TestDrop_RemovesTheSetAndItsName(t *testing.T) {
 	w.equal(t, ledger.LiveSet, "recount")
 }
 
+func TestDrop_WhileAReplayFillsTheSet_TheReplayFails(t *testing.T) {
+	for _, first := range []string{"-from 1h", "-from 1h -into recount"} { // the set begins with the replay, or is there
+		t.Run(first, func(t *testing.T) {
+			w := start(t, conditions{})
+			w.flights(t, 0, 2500)
+			w.expect(t, first, "exit 0: 2500 records, 2500 counted, 0 copies, 0 nothing")
+			w.calls(t, func(n int, _ []byte) bool {
+				if n == 3 {
+					if code, _, stderr := w.replay(t.Context(), "-drop", "recount"); code != cli.ExitDone {
+						t.Errorf("drop: exit %d, %q", code, stderr)
+					}
+				}
+				return true
+			})
+			if code, stdout, stderr := w.replay(t.Context(), "-from", "1h", "-into", "recount"); code != cli.ExitFailed || !strings.Contains(stderr, "dropped in the meantime") || strings.Contains(stderr, "go on with") {
+				t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
+			}
+		})
+	}
+}
+
 func TestDrop_CutShort_SaysToRunItAgain_AndNobodyCountsIntoTheRest(t *testing.T) {
 	w := start(t, conditions{})
 	w.flights(t, 0, 50)

@@ -44,7 +44,7 @@ func reportOf(o *options, p *passage, took time.Duration, err error) *report {
 		r.Unsettled = &t.unsettled
 		r.Unsettled.Class = "unsettled"
 	}
-	if err != nil || r.Unsettled != nil {
+	if (err != nil || r.Unsettled != nil) && !errors.Is(err, errDropped) {
 		r.GoOn = "go run ./scripts/replay" + o.others + " " + o.span.flags(t.last())
 	}
 	if err != nil {
