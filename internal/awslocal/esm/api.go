@@ -16,9 +16,6 @@ const (
 	maxRequest = 256 << 10
 	// maxPage bounds a page of ListEventSourceMappings (API reference).
 	maxPage = 100
-
-	// byUser is the only reason for a state there is here.
-	byUser = "User action"
 )
 
 var (
@@ -156,7 +153,7 @@ type view struct {
 
 // describe shows a mapping in a state.
 func (d *Directory) describe(e *entry, state State) view {
-	cfg := e.mapping.Config()
+	cfg, status := e.mapping.Config(), e.mapping.Status()
 	d.mu.Lock()
 	modified := e.modified
 	d.mu.Unlock()
@@ -169,14 +166,14 @@ func (d *Directory) describe(e *entry, state State) view {
 		FunctionARN:                    cfg.FunctionARN,
 		FunctionResponseTypes:          cfg.FunctionResponseTypes,
 		LastModified:                   seconds(modified),
-		LastProcessingResult:           e.mapping.Status().LastProcessingResult,
+		LastProcessingResult:           status.LastProcessingResult,
 		MaximumBatchingWindowInSeconds: cfg.MaximumBatchingWindowInSeconds,
 		MaximumRecordAgeInSeconds:      cfg.MaximumRecordAgeInSeconds,
 		MaximumRetryAttempts:           cfg.MaximumRetryAttempts,
 		ParallelizationFactor:          cfg.ParallelizationFactor,
 		StartingPosition:               cfg.StartingPosition,
 		State:                          state,
-		StateTransitionReason:          byUser,
+		StateTransitionReason:          status.StateTransitionReason,
 		TumblingWindowInSeconds:        cfg.TumblingWindowInSeconds,
 		UUID:                           e.id,
 	}
