@@ -2,7 +2,6 @@ package esm
 
 import (
 	"cmp"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -69,63 +68,6 @@ type filterCriteria struct{ Filters []filterInput }
 
 type metricsConfig struct{ Metrics []string }
 
-// request is the document of CreateEventSourceMapping and of UpdateEventSourceMapping. What is nil was not given.
-type request struct {
-	BatchSize                      *int
-	BisectBatchOnFunctionError     *bool
-	DestinationConfig              *destinationConfig
-	Enabled                        *bool
-	EventSourceARN                 *string `json:"EventSourceArn"`
-	FilterCriteria                 *filterCriteria
-	FunctionName                   *string
-	FunctionResponseTypes          *[]string
-	MaximumBatchingWindowInSeconds *int
-	MaximumRecordAgeInSeconds      *int
-	MaximumRetryAttempts           *int
-	MetricsConfig                  *metricsConfig
-	ParallelizationFactor          *int
-	StartingPosition               *PositionType
-	StartingPositionTimestamp      *float64 // Unix seconds
-	Tags                           map[string]string
-	TumblingWindowInSeconds        *int
-}
-
-// apply gives cfg with what was given.
-func (in *request) apply(cfg Config) Config {
-	wire.Given(&cfg.BatchSize, in.BatchSize)
-	wire.Given(&cfg.BisectBatchOnFunctionError, in.BisectBatchOnFunctionError)
-	wire.Given(&cfg.Enabled, in.Enabled)
-	wire.Given(&cfg.EventSourceARN, in.EventSourceARN)
-	wire.Given(&cfg.FunctionResponseTypes, in.FunctionResponseTypes)
-	wire.Given(&cfg.MaximumBatchingWindowInSeconds, in.MaximumBatchingWindowInSeconds)
-	wire.Given(&cfg.MaximumRecordAgeInSeconds, in.MaximumRecordAgeInSeconds)
-	wire.Given(&cfg.MaximumRetryAttempts, in.MaximumRetryAttempts)
-	wire.Given(&cfg.ParallelizationFactor, in.ParallelizationFactor)
-	wire.Given(&cfg.StartingPosition, in.StartingPosition)
-	wire.Given(&cfg.TumblingWindowInSeconds, in.TumblingWindowInSeconds)
-	if t := in.StartingPositionTimestamp; t != nil {
-		cfg.StartingPositionTimestamp = time.UnixMilli(int64(math.Round(*t * 1000)))
-	}
-	if c := in.DestinationConfig; c != nil {
-		if c.OnFailure != nil {
-			cfg.OnFailure = c.OnFailure.Destination
-		}
-		if c.OnSuccess != nil {
-			cfg.OnSuccess = c.OnSuccess.Destination
-		}
-	}
-	if c := in.FilterCriteria; c != nil {
-		cfg.Filters = nil
-		for _, f := range c.Filters {
-			cfg.Filters = append(cfg.Filters, f.Pattern)
-		}
-	}
-	if in.MetricsConfig != nil {
-		cfg.Metrics = in.MetricsConfig.Metrics
-	}
-	return cfg
-}
-
 // view is a mapping as the API shows it: Enabled and FunctionName are never told again.
 type view struct {
 	BatchSize                      int
@@ -136,6 +78,7 @@ type view struct {
 	FilterCriteria                 *filterCriteria `json:",omitzero"`
 	FunctionARN                    string          `json:"FunctionArn"`
 	FunctionResponseTypes          []string
+	KMSKeyARN                      string `json:"KMSKeyArn,omitzero"`
 	LastModified                   float64
 	LastProcessingResult           string
 	MaximumBatchingWindowInSeconds int
@@ -165,6 +108,7 @@ func (d *Directory) describe(e *entry, state State) view {
 		EventSourceMappingARN:          "arn:aws:lambda:" + d.opt.Region + ":" + d.opt.Account + ":event-source-mapping:" + e.id,
 		FunctionARN:                    cfg.FunctionARN,
 		FunctionResponseTypes:          cfg.FunctionResponseTypes,
+		KMSKeyARN:                      cfg.KMSKeyARN,
 		LastModified:                   seconds(modified),
 		LastProcessingResult:           status.LastProcessingResult,
 		MaximumBatchingWindowInSeconds: cfg.MaximumBatchingWindowInSeconds,
@@ -196,8 +140,8 @@ func (d *Directory) describe(e *entry, state State) view {
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 func (d *Directory) createMapping(r *http.Request) (int, any, error) {
-	var in request
-	if err := wire.ReadREST(r, maxRequest, errTooLong, &in); err != nil {
+	in, err := readRequest(r)
+	if err != nil {
 		return 0, nil, err
 	}
 	switch {
@@ -294,8 +238,8 @@ func inUse(what string) error {
 }
 
 func (d *Directory) updateMapping(r *http.Request) (int, any, error) {
-	var in request
-	if err := wire.ReadREST(r, maxRequest, errTooLong, &in); err != nil {
+	in, err := readRequest(r)
+	if err != nil {
 		return 0, nil, err
 	}
 	e, err := d.find(r.PathValue("uuid"))

@@ -189,6 +189,7 @@ func mappingSettings(in *properties, c *esm.Config) {
 	for _, filter := range in.object("FilterCriteria").objects("Filters") {
 		c.Filters = append(c.Filters, filter.required("Pattern"))
 	}
+	c.KMSKeyARN = in.text("KmsKeyArn", "")
 	c.Metrics = slices.Clone(in.object("MetricsConfig").texts("Metrics"))
 	c.TumblingWindowInSeconds = in.integer("TumblingWindowInSeconds", 0)
 }
