@@ -233,10 +233,12 @@ func (s *Service) putRecords(ctx context.Context, request, out []byte) ([]byte, 
 // check holds a request to AWS's limits and finds the entries' hash keys.
 func (r *putRequest) check(maxRecord int) error {
 	var v violations
-	if len(r.entries) == 0 {
+	switch {
+	case !r.given:
+		v.notNull("", "records")
+	case len(r.entries) == 0:
 		v.add("'[]'", "records", "Member must have length greater than or equal to 1")
-	}
-	if len(r.entries) > maxEntries {
+	case len(r.entries) > maxEntries:
 		v.add("", "records", fmt.Sprintf("Member must have length less than or equal to %d", maxEntries))
 	}
 	size := 0

@@ -201,6 +201,7 @@ func TestGetRecords_EnforcedLimits_ThrottleTheShard(t *testing.T) {
 
 func TestPutRecords_MoreThanTenMebibytes_AreRefused(t *testing.T) {
 	r := newPutRequest()
+	r.given = true
 	e := putEntry{key: []byte("k"), hasKey: true, data: make([]byte, 1<<20-1), hasData: true}
 	r.entries = slices.Repeat([]putEntry{e}, 10)
 	if err := r.check(defaultMaxRecord); err != nil {
