@@ -61,8 +61,11 @@ func (e *putEntry) check(v *violations, number, maxRecord int) error {
 	if !e.hasData {
 		v.add("null", member(number, "data"), "Member must not be null")
 	}
-	if e.size() > maxRecord {
+	switch {
+	case len(e.data) > maxRecord:
 		v.add("", member(number, "data"), fmt.Sprintf("Member must have length less than or equal to %d", maxRecord))
+	case e.size() > maxRecord: // the text is ours; that the key counts is in the API reference, PutRecordsRequestEntry
+		v.add("", member(number, "data"), fmt.Sprintf("Member and partition key together must have length less than or equal to %d", maxRecord))
 	}
 	if !e.hasHash {
 		e.hash = hashOf(e.key)
