@@ -111,6 +111,10 @@ func (set *settings) configure(cfg Config) {
 	if len(set.filters.beside) > 0 {
 		set.log.Warn("filters look at more than data, which AWS no longer documents", "mapping", set.uuid, "fields", set.filters.beside)
 	}
+	if len(set.filters.absent) > 0 {
+		set.log.Warn("filters look at names that no record has: patterns begin with data, not with the event's kinesis or Records",
+			"mapping", set.uuid, "fields", set.filters.absent)
+	}
 }
 
 // Run works until ctx ends or Delete, and then gives nil; or until the stream cannot be read, as when it has been
