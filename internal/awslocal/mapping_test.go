@@ -95,7 +95,7 @@ func TestMappingOfAConsumer_ReadsItsStream(t *testing.T) {
 	}
 	arn := *out.Consumer.ConsumerARN
 	_, err = s.create(t, "f", func(in *lambda.CreateEventSourceMappingInput) { in.EventSourceArn = aws.String(arn + "1") })
-	fails(t, err, "InvalidParameterValueException", 400, "Stream not found: "+streamARN)
+	fails(t, err, "InvalidParameterValueException", 400, "Stream not found: "+arn+"1")
 	id := s.mustCreate(t, "f", func(in *lambda.CreateEventSourceMappingInput) {
 		in.EventSourceArn, in.MaximumRetryAttempts = &arn, aws.Int32(0)
 		in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String(queueARN)}}

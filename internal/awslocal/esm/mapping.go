@@ -85,7 +85,7 @@ func New(cfg Config, source Source, invoker Invoker, destination Destination, op
 		return nil, err
 	}
 	if _, err := source.Shards(); err != nil {
-		return nil, invalid("Stream not found: " + cfg.StreamARN())
+		return nil, invalid("Stream not found: " + cfg.EventSourceARN)
 	}
 	set := &settings{
 		source: source, invoker: invoker, destination: destination,
