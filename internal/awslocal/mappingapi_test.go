@@ -114,6 +114,20 @@ func TestCreateMapping_Refused_HasAWSsTexts(t *testing.T) {
 	}
 }
 
+func TestCreateMapping_AbsurdTimestamp_IsRefused(t *testing.T) {
+	s := newSite(t)
+	s.function(t, "f")
+	for value, want := range map[string]string{
+		"-1": "cannot be negative", "-1e300": "cannot be negative", "1e300": "cannot be in the future", "9e18": "cannot be in the future",
+	} {
+		status, body := call(t, http.MethodPost, s.URL()+"/2015-03-31/event-source-mappings/",
+			`{"FunctionName":"f","EventSourceArn":"`+streamARN+`","StartingPosition":"AT_TIMESTAMP","StartingPositionTimestamp":`+value+`}`)
+		if status != 400 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", value, status, body)
+		}
+	}
+}
+
 func TestMapping_ParametersOfOtherSources_AreRefused(t *testing.T) {
 	s := newSite(t)
 	s.function(t, "f")

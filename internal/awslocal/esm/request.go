@@ -72,6 +72,9 @@ func (in *request) checkOthers() error {
 	return nil
 }
 
+// farSeconds is a time, in Unix seconds, that is refused anyway.
+const farSeconds = 1e12
+
 // apply gives cfg with what was given.
 func (in *request) apply(cfg Config) Config {
 	wire.Given(&cfg.BatchSize, in.BatchSize)
@@ -87,7 +90,8 @@ func (in *request) apply(cfg Config) Config {
 	wire.Given(&cfg.StartingPosition, in.StartingPosition)
 	wire.Given(&cfg.TumblingWindowInSeconds, in.TumblingWindowInSeconds)
 	if t := in.StartingPositionTimestamp; t != nil {
-		cfg.StartingPositionTimestamp = time.UnixMilli(int64(math.Round(*t * 1000)))
+		bounded := max(-farSeconds, min(*t, farSeconds)) // beyond, the conversion means nothing
+		cfg.StartingPositionTimestamp = time.UnixMilli(int64(math.Round(bounded * 1000)))
 	}
 	if c := in.DestinationConfig; c != nil {
 		if c.OnFailure != nil {
