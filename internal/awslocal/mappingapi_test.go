@@ -87,6 +87,12 @@ func TestCreateMapping_Refused_HasAWSsTexts(t *testing.T) {
 		{func(in *lambda.CreateEventSourceMappingInput) { in.EventSourceArn = nil }, "InvalidParameterValueException", "Unrecognized event source."},
 		{func(in *lambda.CreateEventSourceMappingInput) { in.FunctionName = aws.String("g") }, "InvalidParameterValueException", "Function does not exist"},
 		{func(in *lambda.CreateEventSourceMappingInput) { in.FunctionName = aws.String("f:1") }, "InvalidParameterValueException", "Function does not exist"},
+		{func(in *lambda.CreateEventSourceMappingInput) {
+			in.FunctionName = aws.String("arn:aws:lambda:us-east-1:111111111111:function:f")
+		}, "InvalidParameterValueException", "Function does not exist"},
+		{func(in *lambda.CreateEventSourceMappingInput) {
+			in.FunctionName = aws.String("arn:aws:lambda:eu-west-1:000000000000:function:f")
+		}, "InvalidParameterValueException", "Function does not exist"},
 		{func(in *lambda.CreateEventSourceMappingInput) { in.MaximumRecordAgeInSeconds = aws.Int32(59) }, "ValidationException", "1 validation error detected: Value '59' at 'maximumRecordAgeInSeconds' failed to satisfy constraint: Member must have value greater than or equal to 60"},
 		{func(in *lambda.CreateEventSourceMappingInput) {
 			in.DestinationConfig = &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: aws.String(queueARN)}}
