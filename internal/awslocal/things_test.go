@@ -189,7 +189,7 @@ func TestDeploy_CodeInS3_IsTakenFromTheLocalOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = e.Deploy(t.Context(), template, stack.Options{Name: "A"})
-	if err == nil || !strings.Contains(err.Error(), "create F (AWS::Lambda::Function): code of function A-F: get p.zip of bucket code: there is no such object") {
+	if err == nil || !strings.Contains(err.Error(), "create F (AWS::Lambda::Function): code of function A-F: get p.zip of bucket code: NoSuchBucket: The specified bucket does not exist") {
 		t.Errorf("without the object: %v", err)
 	}
 	if err := e.S3.CreateBucket("code"); err != nil {

@@ -134,7 +134,7 @@ func ask(t *testing.T, c *sdk.Client, name, qualifier string, payload []byte) *s
 func TestCreateFunction_FromAZip_RunsAndIsDescribed(t *testing.T) {
 	_, c := empty(t, Options{})
 	in := creation(t, "plain")
-	in.Environment = &types.Environment{Variables: map[string]string{"A": "b"}}
+	in.Environment = &types.Environment{Variables: map[string]string{"AB": "c"}}
 	in.Description, in.MemorySize, in.Tags = aws.String("what"), aws.Int32(256), map[string]string{"team": "x"}
 	in.TracingConfig = &types.TracingConfig{Mode: types.TracingModeActive}
 	out, err := c.CreateFunction(t.Context(), in)
@@ -144,7 +144,7 @@ func TestCreateFunction_FromAZip_RunsAndIsDescribed(t *testing.T) {
 	sum := sha256.Sum256(in.Code.ZipFile)
 	if out.State != types.StateActive || *out.FunctionArn != "arn:aws:lambda:us-east-1:000000000000:function:f" || *out.Version != Latest ||
 		*out.CodeSha256 != base64.StdEncoding.EncodeToString(sum[:]) || out.CodeSize != int64(len(in.Code.ZipFile)) ||
-		*out.Timeout != 20 || *out.MemorySize != 256 || *out.Description != "what" || out.Environment.Variables["A"] != "b" ||
+		*out.Timeout != 20 || *out.MemorySize != 256 || *out.Description != "what" || out.Environment.Variables["AB"] != "c" ||
 		out.TracingConfig.Mode != types.TracingModeActive || out.EphemeralStorage == nil || *out.Role != role || *out.RevisionId == "" {
 		t.Errorf("%+v", out)
 	}

@@ -47,6 +47,7 @@ type Options struct {
 	Faults          *fault.Injector // asked for "Lambda.Invoke" at each invocation
 	Log             *slog.Logger
 	// Objects gives an object of S3, for code that a request names by bucket and key; without it such code is NotImplemented.
+	// What is not there is a *wire.Error of S3's.
 	Objects func(bucket, key string) ([]byte, error)
 	// Stdout and Stderr get each line that a function writes, without its end, at most MaxLine bytes at once. A line must
 	// not be kept after the return. Lines of several instances arrive concurrently. Without them lines go to Log.
