@@ -204,6 +204,36 @@ func TestUpdate_CodeAndConfiguration_TakeEffectAtTheNextInvocation(t *testing.T)
 	}
 }
 
+// Verified on AWS by getmoto/moto (pull request 8379): what counts is that an update was called.
+func TestPublishVersion_AfterAnyUpdate_Publishes(t *testing.T) {
+	_, c := empty(t, Options{})
+	create(t, c, "plain")
+	name := aws.String("f")
+	publish := func(description *string, want string) {
+		t.Helper()
+		out, err := c.PublishVersion(t.Context(), &sdk.PublishVersionInput{FunctionName: name, Description: description})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *out.Version != want {
+			t.Errorf("published version %s, want %s", *out.Version, want)
+		}
+	}
+	publish(nil, "1")
+	publish(aws.String("another description"), "1")
+	for _, version := range []string{"2", "3"} { // the second time nothing changes by it
+		if _, err := c.UpdateFunctionConfiguration(t.Context(), &sdk.UpdateFunctionConfigurationInput{FunctionName: name, Description: aws.String("new")}); err != nil {
+			t.Fatal(err)
+		}
+		publish(nil, version)
+		publish(nil, version)
+	}
+	if _, err := c.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: name, ZipFile: program(t, "plain")}); err != nil {
+		t.Fatal(err)
+	}
+	publish(nil, "4")
+}
+
 func TestVersionsAndAliases_StayAsTheyWerePublished(t *testing.T) {
 	s, c := empty(t, Options{})
 	create(t, c, "aws")
