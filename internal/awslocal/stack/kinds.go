@@ -144,7 +144,7 @@ func (t *Template) codeBase(o Options) string {
 }
 
 func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
-	c := esm.DefaultConfig()
+	c, before := esm.DefaultConfig(), len(p.errs)
 	ref := in.required("FunctionName")
 	function, qualifier := lambda.SplitName(ref)
 	m := Mapping{UUID: uuid(p.stackID() + name), Function: function}
@@ -159,11 +159,13 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	}
 	c.RoleARN = p.roles[m.Function]
 	mappingSettings(in, &c)
+	if len(p.errs) == before { // or what is wrong would be said again, of a value that nobody has given
+		if err := c.Validate(); err != nil {
+			p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
+		}
+	}
 	if _, ok := p.roles[m.Function]; !ok {
 		in.fail("FunctionName", "there is no function %s in this template", m.Function)
-	}
-	if err := c.Validate(); err != nil {
-		p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
 	}
 	m.Config = c
 	return m, map[string]string{"": m.UUID, "Id": m.UUID, "EventSourceMappingArn": p.arn("lambda", "event-source-mapping:"+m.UUID)}

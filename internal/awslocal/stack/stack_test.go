@@ -250,6 +250,20 @@ func TestCreate_ServiceRefuses_NamesTheResource(t *testing.T) {
 	}
 }
 
+func TestCreate_UnreadableSetting_IsOneError(t *testing.T) {
+	for value, want := range map[string]string{"abc": `M.BatchSize: "abc": want a whole number`, "[1]": "M.BatchSize: want a string"} {
+		_, _, err := create(t, `Resources:
+  F: {Type: "AWS::Lambda::Function", Properties: {FunctionName: f, Runtime: provided.al2023, Code: x, Role: r}}
+  M:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {FunctionName: !Ref F, EventSourceArn: "arn:aws:kinesis:us-east-1:000000000000:stream/s", StartingPosition: LATEST, BatchSize: `+value+`}
+`, nil)
+		if err == nil || !strings.HasSuffix(err.Error(), want) || strings.Count(err.Error(), "\n") > 1 {
+			t.Errorf("%s: %v, want %s alone", value, err, want)
+		}
+	}
+}
+
 // wrong has one queue with what is under test in it.
 func wrong(properties string) string {
 	return "Resources:\n  Q:\n    Type: AWS::SQS::Queue\n    Properties:\n      " + strings.ReplaceAll(properties, "\n", "\n      ")
