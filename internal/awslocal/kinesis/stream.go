@@ -1,6 +1,7 @@
 package kinesis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -167,21 +168,38 @@ func (st *stream) firstShards(n int) *shards {
 	return &shards{all: made, open: made}
 }
 
-// CreateStream makes a stream with so many shards, or an on-demand one, whose shards are four whatever is asked for. A
-// retention of 0 is a day; else it is whole hours, a day to 365. The stream can be used at once.
-func (s *Service) CreateStream(name string, shards int, demand bool, retention time.Duration) (arn string, err error) {
-	p := plan{name: name, shards: &shards, mode: provisioned, retention: retention, maxRecord: defaultMaxRecord}
-	if demand {
-		p.shards, p.mode = new(onDemandShards), onDemand
+// Stream is what Create makes.
+type Stream struct {
+	Name         string
+	Shards       int // an on-demand stream has four, whatever is asked for
+	OnDemand     bool
+	Retention    time.Duration // whole hours, a day to 365; 0 is a day
+	MaxRecordKiB int           // data and key of the largest record, 1,024 to 10,240; 0 is 1,024
+	Key          string        // KMS key that records are said to be encrypted with; "" is none
+}
+
+// Create makes a stream, which can be used at once.
+func (s *Service) Create(in Stream) (arn string, err error) {
+	p := plan{
+		name: in.Name, shards: &in.Shards, mode: provisioned,
+		retention: cmp.Or(in.Retention, minRetention), maxRecord: cmp.Or(in.MaxRecordKiB<<10, defaultMaxRecord),
 	}
-	if retention == 0 {
-		p.retention = minRetention
+	if in.OnDemand {
+		p.shards, p.mode = new(onDemandShards), onDemand
 	}
 	st, err := s.create(p)
 	if err != nil {
-		return "", fmt.Errorf("create stream %s: %w", name, err)
+		return "", fmt.Errorf("create stream %s: %w", in.Name, err)
+	}
+	if in.Key != "" {
+		st.key.Store(&in.Key)
 	}
 	return st.arn, nil
+}
+
+// CreateStream is Create of a stream with no other settings.
+func (s *Service) CreateStream(name string, shards int, demand bool, retention time.Duration) (arn string, err error) {
+	return s.Create(Stream{Name: name, Shards: shards, OnDemand: demand, Retention: retention})
 }
 
 type modeDetails struct{ StreamMode string }

@@ -10,16 +10,9 @@ import (
 
 	"github.com/millrace/millrace/internal/awslocal/dynamodb"
 	"github.com/millrace/millrace/internal/awslocal/esm"
+	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
 )
-
-// Stream is an AWS::Kinesis::Stream to create.
-type Stream struct {
-	Name      string
-	Shards    int // provisioned ones; 0 with OnDemand leaves the number to Kinesis
-	OnDemand  bool
-	Retention time.Duration
-}
 
 // Queue is an AWS::SQS::Queue to create.
 type Queue struct {
@@ -56,9 +49,16 @@ var kinds = map[string]func(p *plan, in *properties, name string) (step any, att
 const defaultRetention = 24
 
 func (p *plan) stream(in *properties, name string) (any, map[string]string) {
-	s := Stream{
-		Name:      in.text("Name", name),
-		Retention: time.Duration(in.integer("RetentionPeriodHours", defaultRetention)) * time.Hour,
+	s := kinesis.Stream{
+		Name:         in.text("Name", name),
+		Retention:    time.Duration(in.integer("RetentionPeriodHours", defaultRetention)) * time.Hour,
+		MaxRecordKiB: in.integer("MaxRecordSizeInKiB", 0),
+	}
+	if e := in.object("StreamEncryption"); e.values != nil {
+		if kind := e.required("EncryptionType"); kind != "KMS" {
+			e.fail("EncryptionType", "%q: want KMS", kind)
+		}
+		s.Key = e.required("KeyId")
 	}
 	switch mode := in.object("StreamModeDetails").text("StreamMode", "PROVISIONED"); mode {
 	case "ON_DEMAND":
