@@ -94,6 +94,9 @@ func (s source) Retention() time.Duration {
 	return d
 }
 
+// Generation tells streams of one name apart.
+func (s source) Generation() (uint64, error) { return s.kinesis.Generation(s.stream) }
+
 type cursor struct{ *kinesis.Cursor }
 
 // Read gives the next records.

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/millrace/millrace/internal/awslocal/dynamodb"
+	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
 	"github.com/millrace/millrace/internal/awslocal/stack"
 	"github.com/millrace/millrace/internal/config"
@@ -41,8 +42,8 @@ type creator struct{ e *Endpoint }
 // Create creates one resource.
 func (c creator) Create(_ context.Context, resource any) error {
 	switch r := resource.(type) {
-	case stack.Stream:
-		_, err := c.e.Kinesis.CreateStream(r.Name, r.Shards, r.OnDemand, r.Retention)
+	case kinesis.Stream:
+		_, err := c.e.Kinesis.Create(r)
 		return err
 	case dynamodb.Table:
 		_, err := c.e.DynamoDB.CreateTable(r)

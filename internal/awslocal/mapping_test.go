@@ -95,7 +95,7 @@ func TestMappingOfAConsumer_ReadsItsStream(t *testing.T) {
 	}
 	arn := *out.Consumer.ConsumerARN
 	_, err = s.create(t, "f", func(in *lambda.CreateEventSourceMappingInput) { in.EventSourceArn = aws.String(arn + "1") })
-	fails(t, err, "InvalidParameterValueException", 400, "Stream not found: "+streamARN)
+	fails(t, err, "InvalidParameterValueException", 400, "Stream not found: "+arn+"1")
 	id := s.mustCreate(t, "f", func(in *lambda.CreateEventSourceMappingInput) {
 		in.EventSourceArn, in.MaximumRetryAttempts = &arn, aws.Int32(0)
 		in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String(queueARN)}}
@@ -210,6 +210,33 @@ func TestStreamDeleted_MappingIsDisabledAndCanBeDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.gone(id)
+}
+
+func TestStreamCreatedAgain_OverTheWire_TheMappingReadsTheNewOne(t *testing.T) {
+	s := newSite(t)
+	s.function(t, "f")
+	id := s.mustCreate(t, "f", nil)
+	s.put(t, "a")
+	s.settle(1)
+	client := kinesis.NewFromConfig(s.Config())
+	if _, err := client.DeleteStream(t.Context(), &kinesis.DeleteStreamInput{StreamName: aws.String("s")}); err != nil {
+		t.Fatal(err)
+	}
+	for s.Mapping(id).Status().State != esm.Disabled {
+		runtime.Gosched()
+	}
+	if got := s.get(t, id); *got.StateTransitionReason != esm.ReasonSource {
+		t.Errorf("disabled for %q", *got.StateTransitionReason)
+	}
+	if _, err := client.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String("s"), ShardCount: aws.Int32(1)}); err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, "b")
+	s.update(t, id, func(in *lambda.UpdateEventSourceMappingInput) { in.Enabled = aws.Bool(true) })
+	s.settle(1)
+	if got := s.get(t, id); !s.copied(t, "f", "b") || *got.State != "Enabled" || *got.StateTransitionReason != esm.ReasonUser {
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestConsumerDeregistered_MappingIsDisabledAndReadsNothingMore(t *testing.T) {

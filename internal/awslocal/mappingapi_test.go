@@ -29,6 +29,8 @@ func TestCase1_CreateResponse_ByteForByte(t *testing.T) {
 	}
 }
 
+const keyARN = "arn:aws:kms:us-east-1:000000000000:key/1"
+
 func TestCreateMapping_Everything_IsToldAgain(t *testing.T) {
 	s := newSite(t)
 	s.function(t, "f")
@@ -41,13 +43,15 @@ func TestCreateMapping_Everything_IsToldAgain(t *testing.T) {
 		in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String(queueARN)}}
 		in.FilterCriteria = &types.FilterCriteria{Filters: []types.Filter{{Pattern: aws.String(`{"data":{"a":[1]}}`)}}}
 		in.MetricsConfig = &types.EventSourceMappingMetricsConfig{Metrics: []types.EventSourceMappingMetric{types.EventSourceMappingMetricEventCount}}
+		in.KMSKeyArn = aws.String(keyARN)
 		in.Enabled = aws.Bool(false)
 	})
 	got := s.get(t, id)
 	if *got.State != "Disabled" || !got.StartingPositionTimestamp.Equal(since) || *got.BatchSize != 101 || *got.MaximumBatchingWindowInSeconds != 2 ||
 		*got.ParallelizationFactor != 3 || *got.MaximumRetryAttempts != 4 || *got.MaximumRecordAgeInSeconds != 60 || !*got.BisectBatchOnFunctionError ||
 		len(got.FunctionResponseTypes) != 1 || *got.DestinationConfig.OnFailure.Destination != queueARN ||
-		*got.FilterCriteria.Filters[0].Pattern != `{"data":{"a":[1]}}` || got.MetricsConfig.Metrics[0] != types.EventSourceMappingMetricEventCount {
+		*got.FilterCriteria.Filters[0].Pattern != `{"data":{"a":[1]}}` || got.MetricsConfig.Metrics[0] != types.EventSourceMappingMetricEventCount ||
+		*got.KMSKeyArn != keyARN {
 		t.Errorf("%+v", got)
 	}
 	if since := time.Since(*got.LastModified); since < 0 || since > time.Minute {
@@ -83,6 +87,12 @@ func TestCreateMapping_Refused_HasAWSsTexts(t *testing.T) {
 		{func(in *lambda.CreateEventSourceMappingInput) { in.EventSourceArn = nil }, "InvalidParameterValueException", "Unrecognized event source."},
 		{func(in *lambda.CreateEventSourceMappingInput) { in.FunctionName = aws.String("g") }, "InvalidParameterValueException", "Function does not exist"},
 		{func(in *lambda.CreateEventSourceMappingInput) { in.FunctionName = aws.String("f:1") }, "InvalidParameterValueException", "Function does not exist"},
+		{func(in *lambda.CreateEventSourceMappingInput) {
+			in.FunctionName = aws.String("arn:aws:lambda:us-east-1:111111111111:function:f")
+		}, "InvalidParameterValueException", "Function does not exist"},
+		{func(in *lambda.CreateEventSourceMappingInput) {
+			in.FunctionName = aws.String("arn:aws:lambda:eu-west-1:000000000000:function:f")
+		}, "InvalidParameterValueException", "Function does not exist"},
 		{func(in *lambda.CreateEventSourceMappingInput) { in.MaximumRecordAgeInSeconds = aws.Int32(59) }, "ValidationException", "1 validation error detected: Value '59' at 'maximumRecordAgeInSeconds' failed to satisfy constraint: Member must have value greater than or equal to 60"},
 		{func(in *lambda.CreateEventSourceMappingInput) {
 			in.DestinationConfig = &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: aws.String(queueARN)}}
@@ -107,6 +117,43 @@ func TestCreateMapping_Refused_HasAWSsTexts(t *testing.T) {
 	status, body := call(t, http.MethodPost, s.URL()+"/2015-03-31/event-source-mappings", `{"FunctionName":"f","EventSourceArn":"`+streamARN+`","StartingPosition":"invalid"}`)
 	if status != 400 || strings.Contains(body, "Type") { // unlike InvalidParameterValueException
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+func TestCreateMapping_AbsurdTimestamp_IsRefused(t *testing.T) {
+	s := newSite(t)
+	s.function(t, "f")
+	for value, want := range map[string]string{
+		"-1": "cannot be negative", "-1e300": "cannot be negative", "1e300": "cannot be in the future", "9e18": "cannot be in the future",
+	} {
+		status, body := call(t, http.MethodPost, s.URL()+"/2015-03-31/event-source-mappings/",
+			`{"FunctionName":"f","EventSourceArn":"`+streamARN+`","StartingPosition":"AT_TIMESTAMP","StartingPositionTimestamp":`+value+`}`)
+		if status != 400 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", value, status, body)
+		}
+	}
+}
+
+func TestMapping_ParametersOfOtherSources_AreRefused(t *testing.T) {
+	s := newSite(t)
+	s.function(t, "f")
+	id := s.mustCreate(t, "f", nil)
+	for name, value := range map[string]string{
+		"AmazonManagedKafkaEventSourceConfig": `{"ConsumerGroupId":"x"}`, "DocumentDBEventSourceConfig": `{"DatabaseName":"x"}`,
+		"LoggingConfig": `{"SystemLogLevel":"INFO"}`, "ProvisionedPollerConfig": `{"MinimumPollers":1}`, "Queues": `["x"]`,
+		"ScalingConfig": `{"MaximumConcurrency":5}`, "SelfManagedEventSource": `{"Endpoints":{"KAFKA_BOOTSTRAP_SERVERS":["x:1"]}}`,
+		"SelfManagedKafkaEventSourceConfig": `{"ConsumerGroupId":"x"}`, "SourceAccessConfigurations": `[{"Type":"BASIC_AUTH","URI":"x"}]`, "Topics": `["x"]`,
+	} {
+		want := "Unsupported '" + strings.ToLower(name[:1]) + name[1:] + "' parameter for given event source mapping type."
+		for method, path := range map[string]string{http.MethodPost: "", http.MethodPut: id} {
+			status, body := call(t, method, s.URL()+"/2015-03-31/event-source-mappings/"+path, `{"FunctionName":"f","EventSourceArn":"`+streamARN+`","StartingPosition":"LATEST","`+name+`":`+value+`}`)
+			if status != 400 || !strings.Contains(body, want) {
+				t.Errorf("%s %s: %d %s", method, name, status, body)
+			}
+		}
+	}
+	if status, body := call(t, http.MethodPut, s.URL()+"/2015-03-31/event-source-mappings/"+id, `{"Topics":[],"ScalingConfig":{},"Queues":null}`); status != 202 {
+		t.Errorf("empty ones: %d %s", status, body)
 	}
 }
 

@@ -177,6 +177,25 @@ func TestDestination_EachService_GetsTheDocument(t *testing.T) {
 	}
 }
 
+func TestDeploy_EncryptionAndLargestRecord_AreTheStreams(t *testing.T) {
+	e := Start(t, Options{})
+	template, err := stack.Parse("t.yaml", []byte("Resources: {S: {Type: 'AWS::Kinesis::Stream', Properties: "+
+		"{Name: s, ShardCount: 1, MaxRecordSizeInKiB: 2048, StreamEncryption: {EncryptionType: KMS, KeyId: alias/aws/kinesis}}}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Deploy(t.Context(), template, stack.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := kinesis.NewFromConfig(e.Config()).DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: aws.String("s")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out.StreamDescriptionSummary; got.EncryptionType != "KMS" || *got.KeyId != "alias/aws/kinesis" || *got.MaxRecordSizeInKiB != 2048 {
+		t.Errorf("%s %s %d", got.EncryptionType, aws.ToString(got.KeyId), *got.MaxRecordSizeInKiB)
+	}
+}
+
 func TestDeploy_CodeInS3_IsTakenFromTheLocalOne(t *testing.T) {
 	e := Start(t, Options{})
 	dir := packed(t, "p.zip")
@@ -189,7 +208,7 @@ func TestDeploy_CodeInS3_IsTakenFromTheLocalOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = e.Deploy(t.Context(), template, stack.Options{Name: "A"})
-	if err == nil || !strings.Contains(err.Error(), "create F (AWS::Lambda::Function): code of function A-F: get p.zip of bucket code: there is no such object") {
+	if err == nil || !strings.Contains(err.Error(), "create F (AWS::Lambda::Function): code of function A-F: get p.zip of bucket code: NoSuchBucket: The specified bucket does not exist") {
 		t.Errorf("without the object: %v", err)
 	}
 	if err := e.S3.CreateBucket("code"); err != nil {

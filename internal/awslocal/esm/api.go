@@ -2,7 +2,6 @@ package esm
 
 import (
 	"cmp"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,9 +15,6 @@ const (
 	maxRequest = 256 << 10
 	// maxPage bounds a page of ListEventSourceMappings (API reference).
 	maxPage = 100
-
-	// byUser is the only reason for a state there is here.
-	byUser = "User action"
 )
 
 var (
@@ -72,63 +68,6 @@ type filterCriteria struct{ Filters []filterInput }
 
 type metricsConfig struct{ Metrics []string }
 
-// request is the document of CreateEventSourceMapping and of UpdateEventSourceMapping. What is nil was not given.
-type request struct {
-	BatchSize                      *int
-	BisectBatchOnFunctionError     *bool
-	DestinationConfig              *destinationConfig
-	Enabled                        *bool
-	EventSourceARN                 *string `json:"EventSourceArn"`
-	FilterCriteria                 *filterCriteria
-	FunctionName                   *string
-	FunctionResponseTypes          *[]string
-	MaximumBatchingWindowInSeconds *int
-	MaximumRecordAgeInSeconds      *int
-	MaximumRetryAttempts           *int
-	MetricsConfig                  *metricsConfig
-	ParallelizationFactor          *int
-	StartingPosition               *PositionType
-	StartingPositionTimestamp      *float64 // Unix seconds
-	Tags                           map[string]string
-	TumblingWindowInSeconds        *int
-}
-
-// apply gives cfg with what was given.
-func (in *request) apply(cfg Config) Config {
-	wire.Given(&cfg.BatchSize, in.BatchSize)
-	wire.Given(&cfg.BisectBatchOnFunctionError, in.BisectBatchOnFunctionError)
-	wire.Given(&cfg.Enabled, in.Enabled)
-	wire.Given(&cfg.EventSourceARN, in.EventSourceARN)
-	wire.Given(&cfg.FunctionResponseTypes, in.FunctionResponseTypes)
-	wire.Given(&cfg.MaximumBatchingWindowInSeconds, in.MaximumBatchingWindowInSeconds)
-	wire.Given(&cfg.MaximumRecordAgeInSeconds, in.MaximumRecordAgeInSeconds)
-	wire.Given(&cfg.MaximumRetryAttempts, in.MaximumRetryAttempts)
-	wire.Given(&cfg.ParallelizationFactor, in.ParallelizationFactor)
-	wire.Given(&cfg.StartingPosition, in.StartingPosition)
-	wire.Given(&cfg.TumblingWindowInSeconds, in.TumblingWindowInSeconds)
-	if t := in.StartingPositionTimestamp; t != nil {
-		cfg.StartingPositionTimestamp = time.UnixMilli(int64(math.Round(*t * 1000)))
-	}
-	if c := in.DestinationConfig; c != nil {
-		if c.OnFailure != nil {
-			cfg.OnFailure = c.OnFailure.Destination
-		}
-		if c.OnSuccess != nil {
-			cfg.OnSuccess = c.OnSuccess.Destination
-		}
-	}
-	if c := in.FilterCriteria; c != nil {
-		cfg.Filters = nil
-		for _, f := range c.Filters {
-			cfg.Filters = append(cfg.Filters, f.Pattern)
-		}
-	}
-	if in.MetricsConfig != nil {
-		cfg.Metrics = in.MetricsConfig.Metrics
-	}
-	return cfg
-}
-
 // view is a mapping as the API shows it: Enabled and FunctionName are never told again.
 type view struct {
 	BatchSize                      int
@@ -139,6 +78,7 @@ type view struct {
 	FilterCriteria                 *filterCriteria `json:",omitzero"`
 	FunctionARN                    string          `json:"FunctionArn"`
 	FunctionResponseTypes          []string
+	KMSKeyARN                      string `json:"KMSKeyArn,omitzero"`
 	LastModified                   float64
 	LastProcessingResult           string
 	MaximumBatchingWindowInSeconds int
@@ -156,7 +96,7 @@ type view struct {
 
 // describe shows a mapping in a state.
 func (d *Directory) describe(e *entry, state State) view {
-	cfg := e.mapping.Config()
+	cfg, status := e.mapping.Config(), e.mapping.Status()
 	d.mu.Lock()
 	modified := e.modified
 	d.mu.Unlock()
@@ -168,15 +108,16 @@ func (d *Directory) describe(e *entry, state State) view {
 		EventSourceMappingARN:          "arn:aws:lambda:" + d.opt.Region + ":" + d.opt.Account + ":event-source-mapping:" + e.id,
 		FunctionARN:                    cfg.FunctionARN,
 		FunctionResponseTypes:          cfg.FunctionResponseTypes,
+		KMSKeyARN:                      cfg.KMSKeyARN,
 		LastModified:                   seconds(modified),
-		LastProcessingResult:           e.mapping.Status().LastProcessingResult,
+		LastProcessingResult:           status.LastProcessingResult,
 		MaximumBatchingWindowInSeconds: cfg.MaximumBatchingWindowInSeconds,
 		MaximumRecordAgeInSeconds:      cfg.MaximumRecordAgeInSeconds,
 		MaximumRetryAttempts:           cfg.MaximumRetryAttempts,
 		ParallelizationFactor:          cfg.ParallelizationFactor,
 		StartingPosition:               cfg.StartingPosition,
 		State:                          state,
-		StateTransitionReason:          byUser,
+		StateTransitionReason:          status.StateTransitionReason,
 		TumblingWindowInSeconds:        cfg.TumblingWindowInSeconds,
 		UUID:                           e.id,
 	}
@@ -199,8 +140,8 @@ func (d *Directory) describe(e *entry, state State) view {
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 func (d *Directory) createMapping(r *http.Request) (int, any, error) {
-	var in request
-	if err := wire.ReadREST(r, maxRequest, errTooLong, &in); err != nil {
+	in, err := readRequest(r)
+	if err != nil {
 		return 0, nil, err
 	}
 	switch {
@@ -297,8 +238,8 @@ func inUse(what string) error {
 }
 
 func (d *Directory) updateMapping(r *http.Request) (int, any, error) {
-	var in request
-	if err := wire.ReadREST(r, maxRequest, errTooLong, &in); err != nil {
+	in, err := readRequest(r)
+	if err != nil {
 		return 0, nil, err
 	}
 	e, err := d.find(r.PathValue("uuid"))

@@ -41,6 +41,7 @@ type Config struct {
 	OnFailure                      string   // ARN of the SQS queue, SNS topic or S3 bucket for failure documents; "" is none
 	OnSuccess                      string   // what DestinationConfig.OnSuccess names: a stream's mapping must not have one
 	Filters                        []string // patterns of which a record must match one; none lets all pass
+	KMSKeyARN                      string   // told again, without effect: nothing is encrypted
 	Metrics                        []string // EventCount or nothing
 	TumblingWindowInSeconds        int      // 0: tumbling windows are not implemented
 }

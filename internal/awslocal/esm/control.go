@@ -56,7 +56,7 @@ func (m *Mapping) Update(cfg Config, invoker Invoker) (State, error) {
 	case !m.wanted && cfg.Enabled:
 		begins = Enabling
 	}
-	m.change, m.wanted = &change{cfg, invoker}, cfg.Enabled
+	m.change, m.wanted, m.reason = &change{cfg, invoker}, cfg.Enabled, ReasonUser
 	m.setState(begins)
 	m.halt()
 	return begins, nil
@@ -90,7 +90,7 @@ func (m *Mapping) Enable() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.wanted && !m.deleted {
-		m.wanted = true
+		m.wanted, m.reason = true, ReasonUser
 		m.setState(Enabling)
 	}
 }
@@ -100,7 +100,7 @@ func (m *Mapping) Enable() {
 func (m *Mapping) Disable(ctx context.Context) error {
 	m.mu.Lock()
 	if !m.deleted {
-		m.wanted = false
+		m.wanted, m.reason = false, ReasonUser
 		m.setState(Disabling)
 		if !m.halt() {
 			m.setState(Disabled)
@@ -115,7 +115,7 @@ func (m *Mapping) Disable(ctx context.Context) error {
 func (m *Mapping) Delete() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.wanted, m.deleted = false, true
+	m.wanted, m.deleted, m.reason = false, true, ReasonUser
 	m.setState(Deleting)
 	m.halt()
 }
@@ -169,7 +169,7 @@ func (m *Mapping) await(ctx context.Context, cond func() bool) error {
 func (m *Mapping) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	st := Status{State: m.state, LastProcessingResult: m.counters.lastResult(), Counters: m.counters.snapshot()}
+	st := Status{State: m.state, StateTransitionReason: m.reason, LastProcessingResult: m.counters.lastResult(), Counters: m.counters.snapshot()}
 	for _, s := range m.shards {
 		st.Shards = append(st.Shards, s.status())
 	}

@@ -39,6 +39,7 @@ type stream struct {
 	readTakes time.Duration
 	reads     int
 	deleted   bool
+	deletions uint64
 }
 
 type streamShard struct {
@@ -133,6 +134,21 @@ func (s *stream) Shards() ([]Shard, error) {
 
 func (s *stream) Retention() time.Duration { return s.retention }
 
+func (s *stream) Generation() (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deletions + 1, nil
+}
+
+// recreate makes a new stream, with one shard, in the place of the one that was deleted.
+func (s *stream) recreate() {
+	s.update(func() {
+		s.deletions++
+		s.deleted, s.shards = false, nil
+	})
+	s.add(shard0, "", "")
+}
+
 func (s *stream) Open(shard string, from Position) (Cursor, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +156,7 @@ func (s *stream) Open(shard string, from Position) (Cursor, error) {
 	if x == nil {
 		return nil, errors.New("no such shard")
 	}
-	c := &cursor{stream: s, shard: x, next: len(x.records)}
+	c := &cursor{stream: s, shard: x, next: len(x.records), made: s.deletions}
 	starts := map[PositionType]func(Record) bool{
 		TrimHorizon:   func(Record) bool { return true },
 		Latest:        func(Record) bool { return false },
@@ -158,6 +174,7 @@ type cursor struct {
 	stream *stream
 	shard  *streamShard
 	next   int
+	made   uint64 // the stream's deletions by then
 }
 
 func (c *cursor) Read(limit int) ([]Record, bool) {
@@ -174,7 +191,7 @@ func (c *cursor) Read(limit int) ([]Record, bool) {
 func (c *cursor) Wait(ctx context.Context) error {
 	for {
 		c.stream.mu.Lock()
-		changed, ready, deleted := c.stream.changed, c.next < len(c.shard.records) || c.shard.closed, c.stream.deleted
+		changed, ready, deleted := c.stream.changed, c.next < len(c.shard.records) || c.shard.closed, c.stream.deleted || c.made != c.stream.deletions
 		c.stream.mu.Unlock()
 		if deleted {
 			return errors.New("no such stream")

@@ -21,6 +21,7 @@ type filters struct {
 	all    []filter
 	data   []*pattern.Pattern // those that look at the data
 	beside []string           // the fields other than data that any of them looks at
+	absent []string           // and those that no record has, as of the event's own shape
 }
 
 type filter struct {
@@ -38,11 +39,14 @@ func newFilters(patterns []string) filters {
 		}
 		one := filter{Pattern: p}
 		for _, name := range p.Fields() {
-			if name == fieldData {
+			switch name {
+			case fieldData:
 				one.data = true
 				f.data = append(f.data, p)
-			} else {
+			case fieldKey, fieldNumber, fieldSchema, fieldTime:
 				f.beside = append(f.beside, name)
+			default:
+				f.absent = append(f.absent, name)
 			}
 		}
 		f.all = append(f.all, one)

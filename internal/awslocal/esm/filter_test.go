@@ -172,6 +172,19 @@ func TestFilter_Metadata_MatchesAndWarnsOnce(t *testing.T) {
 	})
 }
 
+func TestFilter_NameThatNoRecordHas_IsWarnedOf(t *testing.T) {
+	play(t, func(w *world) {
+		var log bytes.Buffer
+		w.opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+		w.cfg.Filters = []string{`{"kinesis":{"partitionKey":["k"]}}`, `{"data":{"a":[1]}}`}
+		w.stream.put(shard0, `{"a":1}`)
+		w.run(1)
+		if got := log.String(); strings.Count(got, "no record has") != 1 || !strings.Contains(got, "fields=[kinesis]") || strings.Contains(got, "no longer documents") {
+			t.Errorf("log %s", got)
+		}
+	})
+}
+
 // The table of the developer guide: what data and what pattern.
 func TestFilters_Pass(t *testing.T) {
 	const data, key = `{"data":{"a":[1]}}`, `{"partitionKey":["k"]}`

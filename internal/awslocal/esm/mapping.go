@@ -63,6 +63,7 @@ type Mapping struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed, and replaced, when what is under mu changes
 	state   State
+	reason  string             // why it is in that state
 	wanted  bool               // enabled
 	deleted bool               // for good
 	change  *change            // of the settings, not yet in effect; nil if there is none
@@ -73,6 +74,8 @@ type Mapping struct {
 	active  bool       // the starting position has been taken
 	earlier []ShardStatus
 	shards  []*shard // in the order of the source; under mu for readers
+	// generation is of the stream that shards belong to; 0 before the first session.
+	generation uint64
 }
 
 // New makes a mapping, which does nothing until Run. The error is the one of CreateEventSourceMapping, a *wire.Error.
@@ -82,7 +85,7 @@ func New(cfg Config, source Source, invoker Invoker, destination Destination, op
 		return nil, err
 	}
 	if _, err := source.Shards(); err != nil {
-		return nil, invalid("Stream not found: " + cfg.StreamARN())
+		return nil, invalid("Stream not found: " + cfg.EventSourceARN)
 	}
 	set := &settings{
 		source: source, invoker: invoker, destination: destination,
@@ -97,7 +100,7 @@ func New(cfg Config, source Source, invoker Invoker, destination Destination, op
 	}
 	set.configure(cfg)
 	return &Mapping{
-		settings: set, changed: make(chan struct{}), state: Creating, wanted: cfg.Enabled,
+		settings: set, changed: make(chan struct{}), state: Creating, reason: ReasonUser, wanted: cfg.Enabled,
 		earlier: opt.Checkpoints, active: len(opt.Checkpoints) > 0,
 	}, nil
 }
@@ -108,10 +111,15 @@ func (set *settings) configure(cfg Config) {
 	if len(set.filters.beside) > 0 {
 		set.log.Warn("filters look at more than data, which AWS no longer documents", "mapping", set.uuid, "fields", set.filters.beside)
 	}
+	if len(set.filters.absent) > 0 {
+		set.log.Warn("filters look at names that no record has: patterns begin with data, not with the event's kinesis or Records",
+			"mapping", set.uuid, "fields", set.filters.absent)
+	}
 }
 
 // Run works until ctx ends or Delete, and then gives nil; or until the stream cannot be read, as when it has been
-// deleted: then the mapping is disabled. Invocations that are under way when ctx ends are cancelled: to let them finish,
+// deleted: then the mapping is disabled, and should there be a stream of that name when it is enabled again, it begins
+// anew. Invocations that are under way when ctx ends are cancelled: to let them finish,
 // Disable first. When Run has returned none of its goroutines is left, and it may be called again: it goes on with what
 // is not settled, and none of what is comes twice. It must not be called twice at once.
 func (m *Mapping) Run(ctx context.Context) error {
@@ -176,7 +184,9 @@ func (m *Mapping) end(unreadable bool) {
 	defer m.mu.Unlock()
 	m.stop()
 	m.stop = nil
-	m.wanted = m.wanted && !unreadable
+	if unreadable && m.wanted {
+		m.wanted, m.reason = false, ReasonSource
+	}
 	if !m.wanted && !m.deleted {
 		m.setState(Disabled)
 	}
@@ -185,6 +195,9 @@ func (m *Mapping) end(unreadable bool) {
 // session polls until polling ends. A shard is read when its parents are done: it is started by whichever of them ends
 // last.
 func (m *Mapping) session(ctx, polling context.Context) error {
+	if err := m.renew(); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	polling, stop := context.WithCancel(polling)
 	defer stop()
@@ -211,6 +224,25 @@ func (m *Mapping) session(ctx, polling context.Context) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// renew begins anew, at the starting position, when the stream is not the one that was read before: that one was deleted,
+// and what is known of its shards is of no use.
+func (m *Mapping) renew() error {
+	m.listing.Lock()
+	defer m.listing.Unlock()
+	now, err := m.source.Generation()
+	if err != nil {
+		return fmt.Errorf("find stream: %w", err)
+	}
+	if m.generation != 0 && m.generation != now {
+		m.active, m.earlier = false, nil
+		m.mu.Lock()
+		m.shards = nil
+		m.mu.Unlock()
+	}
+	m.generation = now
+	return nil
 }
 
 // ready brings the list of shards up to date, and gives those that may be read and have not been started.

@@ -134,6 +134,8 @@ func (s *soak) Shards() ([]Shard, error) {
 
 func (s *soak) Retention() time.Duration { return 0 }
 
+func (s *soak) Generation() (uint64, error) { return 1, nil }
+
 func (s *soak) Open(id string, _ Position) (Cursor, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -50,6 +50,9 @@ type Source interface {
 	Open(shard string, from Position) (Cursor, error)
 	// Retention is how long the stream keeps a record; 0 if that is not known.
 	Retention() time.Duration
+	// Generation tells the streams apart that one after the other had the same name. It is never 0. The error says that
+	// there is no stream.
+	Generation() (uint64, error)
 }
 
 // Cursor reads one shard. It is used by one goroutine at a time.

@@ -26,6 +26,14 @@ const (
 	ResultProblem = "PROBLEM: Function call failed"
 )
 
+// What StateTransitionReason may say.
+const (
+	ReasonUser = "User action"
+	// ReasonSource is of a mapping that was disabled because its stream or consumer is gone. The text is ours, in the form of
+	// LastProcessingResult's: AWS documents none.
+	ReasonSource = "PROBLEM: The event source does not exist"
+)
+
 // Counters count records, retries again each time, under the names of the EventCount metrics; only Invocations counts
 // invocations.
 type Counters struct {
@@ -58,10 +66,12 @@ type ShardStatus struct {
 
 // Status is a snapshot of a mapping.
 type Status struct {
-	State                State
-	LastProcessingResult string
-	Counters             Counters
-	Shards               []ShardStatus // parents before their children
+	State State
+	// StateTransitionReason says who or what brought the mapping into its state, ReasonUser or ReasonSource.
+	StateTransitionReason string
+	LastProcessingResult  string
+	Counters              Counters
+	Shards                []ShardStatus // parents before their children
 }
 
 // Settled is a run of records that were settled together, in the order of their shard.

@@ -120,8 +120,13 @@ func (c *Config) checkTimestamp(now time.Time) error {
 	if timed := !c.StartingPositionTimestamp.IsZero(); timed != (c.StartingPosition == AtTimestamp) {
 		return invalid("StartingPositionTimestamp must be given with the starting position AT_TIMESTAMP, and with no other.")
 	}
-	if c.StartingPositionTimestamp.After(now) {
+	switch {
+	case c.StartingPosition != AtTimestamp:
+		return nil
+	case c.StartingPositionTimestamp.After(now):
 		return invalid("StartingPositionTimestamp cannot be in the future.")
+	case c.StartingPositionTimestamp.Unix() < 0:
+		return invalid("StartingPositionTimestamp cannot be negative.")
 	}
 	return nil
 }

@@ -66,6 +66,16 @@ func (s *Service) Retention(stream string) (time.Duration, error) {
 	return time.Duration(st.retention.Load()) * time.Millisecond, nil
 }
 
+// Generation is a number that no two streams of the service have, not even under one name one after the other. It is
+// never 0. stream is a name or ARN.
+func (s *Service) Generation(stream string) (uint64, error) {
+	st, err := s.stream(stream)
+	if err != nil {
+		return 0, fmt.Errorf("find stream %s: %w", stream, err)
+	}
+	return st.serial, nil
+}
+
 // Cursor reads one shard in order. It is not safe for concurrent use; any number of cursors may read one shard.
 type Cursor struct {
 	shard    *shard

@@ -17,6 +17,7 @@ import (
 type putRequest struct {
 	target
 	entries []putEntry
+	given   bool // there are Records, if only an empty list
 
 	in    bytes.Buffer
 	dec   *jsontext.Decoder
@@ -103,9 +104,11 @@ func (r *putRequest) open(kind jsontext.Kind) (null bool, err error) {
 
 func (r *putRequest) records() error {
 	r.entries = r.entries[:0]
+	r.given = false
 	if null, err := r.open('['); null || err != nil {
 		return err
 	}
+	r.given = true
 	for r.dec.PeekKind() != ']' {
 		if len(r.entries) > maxEntries {
 			if err := r.dec.SkipValue(); err != nil {

@@ -18,8 +18,10 @@ func invalid(format string, args ...any) error {
 	return wire.Errorf("InvalidArgumentException", format, args...)
 }
 
+const codeNotFound = "ResourceNotFoundException"
+
 func notFound(format string, args ...any) error {
-	return wire.Errorf("ResourceNotFoundException", format, args...)
+	return wire.Errorf(codeNotFound, format, args...)
 }
 
 // maxViolations is how many violated constraints AWS names in one error.
@@ -57,8 +59,12 @@ var anyName = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
 
 const maxName = 128
 
-// name checks a name.
+// name checks a name, which must be given.
 func (v *violations) name(name, at string) {
+	if name == "" {
+		v.notNull(name, at)
+		return
+	}
 	if !anyName.MatchString(name) {
 		v.add("'"+name+"'", at, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
 	}
@@ -71,6 +77,25 @@ func (v *violations) name(name, at string) {
 func (v *violations) notNull(value, at string) {
 	if value == "" {
 		v.add("null", at, "Member must not be null")
+	}
+}
+
+// count gives a number of at least 1, which must be given.
+func (v *violations) count(n *int, at string) int {
+	if n == nil {
+		v.notNull("", at)
+		return 0
+	}
+	v.atLeast(*n, 1, at)
+	return *n
+}
+
+// only checks a member that must be given and can have one value.
+func (v *violations) only(value, want, at string) {
+	if value == "" {
+		v.notNull(value, at)
+	} else if value != want {
+		v.add("'"+value+"'", at, "Member must satisfy enum value set: ["+want+"]")
 	}
 }
 

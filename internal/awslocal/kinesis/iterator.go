@@ -1,10 +1,12 @@
 package kinesis
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/awslocal/wire"
@@ -89,11 +91,7 @@ func (s *Service) getShardIterator(_ context.Context, in *getShardIteratorInput)
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.find(in.target)
-	if err != nil {
-		return nil, err
-	}
-	sh, err := st.shard(in.ShardID)
+	st, sh, err := s.findShard(in.target, in.ShardID)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +101,26 @@ func (s *Service) getShardIterator(_ context.Context, in *getShardIteratorInput)
 	}
 	it := iterator{made: s.nowMillis(), stream: st.serial, shard: sh.number, place: place, age: st.iterators.Load(), name: st.name}
 	return &getShardIteratorOutput{string(it.append(nil))}, nil
+}
+
+// findShard gives a shard that a request names together with its stream. A bad id is reported before the stream is looked
+// for, and a stream that is not there by its shard.
+func (s *Service) findShard(t target, id string) (*stream, *shard, error) {
+	number, ok := parseShardID(id)
+	_, name, _ := strings.Cut(t.StreamARN, ":stream/")
+	name = cmp.Or(name, t.StreamName)
+	if !ok && name != "" {
+		return nil, nil, s.noShardID(id, name)
+	}
+	st, err := s.find(t)
+	if e := new(wire.Error); errors.As(err, &e) && e.Code == codeNotFound {
+		return nil, nil, s.noShard(number, name)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	sh, err := st.shard(id)
+	return st, sh, err
 }
 
 // position reads where an iterator is to start.

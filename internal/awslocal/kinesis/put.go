@@ -61,8 +61,11 @@ func (e *putEntry) check(v *violations, number, maxRecord int) error {
 	if !e.hasData {
 		v.add("null", member(number, "data"), "Member must not be null")
 	}
-	if e.size() > maxRecord {
+	switch {
+	case len(e.data) > maxRecord:
 		v.add("", member(number, "data"), fmt.Sprintf("Member must have length less than or equal to %d", maxRecord))
+	case e.size() > maxRecord: // the text is ours; that the key counts is in the API reference, PutRecordsRequestEntry
+		v.add("", member(number, "data"), fmt.Sprintf("Member and partition key together must have length less than or equal to %d", maxRecord))
 	}
 	if !e.hasHash {
 		e.hash = hashOf(e.key)
@@ -233,10 +236,12 @@ func (s *Service) putRecords(ctx context.Context, request, out []byte) ([]byte, 
 // check holds a request to AWS's limits and finds the entries' hash keys.
 func (r *putRequest) check(maxRecord int) error {
 	var v violations
-	if len(r.entries) == 0 {
+	switch {
+	case !r.given:
+		v.notNull("", "records")
+	case len(r.entries) == 0:
 		v.add("'[]'", "records", "Member must have length greater than or equal to 1")
-	}
-	if len(r.entries) > maxEntries {
+	case len(r.entries) > maxEntries:
 		v.add("", "records", fmt.Sprintf("Member must have length less than or equal to %d", maxEntries))
 	}
 	size := 0

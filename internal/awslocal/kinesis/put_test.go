@@ -199,8 +199,26 @@ func TestGetRecords_EnforcedLimits_ThrottleTheShard(t *testing.T) {
 	refused()
 }
 
+func TestPut_DataAndKeyTogetherOverTheLimit_SaysThatTheKeyCounts(t *testing.T) {
+	svc := New(Options{})
+	newStream(t, svc, 1)
+	c := serve(t, svc)
+	put := func(data int) error {
+		_, err := c.PutRecord(background, &sdk.PutRecordInput{StreamName: aws.String("s"), PartitionKey: aws.String("k"), Data: make([]byte, data)})
+		return err
+	}
+	if err := put(1<<20 - 1); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, put(1<<20), "ValidationException", "1 validation error detected: Value at 'data' failed to satisfy constraint: "+
+		"Member and partition key together must have length less than or equal to 1048576")
+	wantError(t, put(1<<20+1), "ValidationException", "1 validation error detected: Value at 'data' failed to satisfy constraint: "+
+		"Member must have length less than or equal to 1048576")
+}
+
 func TestPutRecords_MoreThanTenMebibytes_AreRefused(t *testing.T) {
 	r := newPutRequest()
+	r.given = true
 	e := putEntry{key: []byte("k"), hasKey: true, data: make([]byte, 1<<20-1), hasData: true}
 	r.entries = slices.Repeat([]putEntry{e}, 10)
 	if err := r.check(defaultMaxRecord); err != nil {

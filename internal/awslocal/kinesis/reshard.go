@@ -208,7 +208,7 @@ func (s *Service) mergeShards(_ context.Context, in *mergeShardsInput) (*empty, 
 
 type updateShardCountInput struct {
 	target
-	TargetShardCount int
+	TargetShardCount *int
 	ScalingType      string
 }
 
@@ -221,10 +221,8 @@ type updateShardCountOutput struct {
 
 func (s *Service) updateShardCount(_ context.Context, in *updateShardCountInput) (*updateShardCountOutput, error) {
 	var v violations
-	if in.ScalingType != "UNIFORM_SCALING" {
-		v.add("'"+in.ScalingType+"'", "scalingType", "Member must satisfy enum value set: [UNIFORM_SCALING]")
-	}
-	v.atLeast(in.TargetShardCount, 1, "targetShardCount")
+	v.only(in.ScalingType, "UNIFORM_SCALING", "scalingType")
+	target := v.count(in.TargetShardCount, "targetShardCount")
 	if err := v.err(); err != nil {
 		return nil, err
 	}
@@ -232,13 +230,13 @@ func (s *Service) updateShardCount(_ context.Context, in *updateShardCountInput)
 	if err != nil {
 		return nil, err
 	}
-	out := &updateShardCountOutput{StreamName: st.name, StreamARN: st.arn, TargetShardCount: in.TargetShardCount}
+	out := &updateShardCountOutput{StreamName: st.name, StreamARN: st.arn, TargetShardCount: target}
 	_, err = st.change(func() ([]*shard, error) {
 		out.CurrentShardCount = len(st.shards.Load().open)
-		if err := checkScaling(out.CurrentShardCount, in.TargetShardCount); err != nil {
+		if err := checkScaling(out.CurrentShardCount, target); err != nil {
 			return nil, err
 		}
-		st.scale(in.TargetShardCount)
+		st.scale(target)
 		return nil, nil
 	})
 	return out, err

@@ -74,7 +74,7 @@ func (r *resharder) merge(t *rapid.T) {
 func (r *resharder) scale(t *rapid.T) {
 	open := len(r.st.shards.Load().open)
 	wanted := rapid.IntRange(1, min(2*open+1, 24)).Draw(t, "target")
-	_, err := r.svc.updateShardCount(t.Context(), &updateShardCountInput{target{StreamName: "s"}, wanted, "UNIFORM_SCALING"})
+	_, err := r.svc.updateShardCount(t.Context(), &updateShardCountInput{target{StreamName: "s"}, &wanted, "UNIFORM_SCALING"})
 	if may := wanted <= 2*open && 2*wanted >= open; (err == nil) != may {
 		t.Fatalf("from %d to %d: %v", open, wanted, err)
 	}
@@ -286,7 +286,7 @@ func change(svc *Service, st *stream, turn int) {
 		_, _ = svc.MergeShards("s", "")
 	case 2:
 		wanted := 2 + (len(st.shards.Load().open)+turn)%5
-		_, _ = svc.updateShardCount(background, &updateShardCountInput{target{StreamName: "s"}, wanted, "UNIFORM_SCALING"})
+		_, _ = svc.updateShardCount(background, &updateShardCountInput{target{StreamName: "s"}, &wanted, "UNIFORM_SCALING"})
 	}
 }
 

@@ -22,7 +22,7 @@ func checkRetention(d time.Duration) error {
 
 type retentionInput struct {
 	target
-	RetentionPeriodHours int
+	RetentionPeriodHours *int
 }
 
 func (s *Service) increaseRetention(_ context.Context, in *retentionInput) (*empty, error) {
@@ -47,15 +47,20 @@ func (s *Service) decreaseRetention(_ context.Context, in *retentionInput) (*emp
 }
 
 func (s *Service) changeRetention(in *retentionInput, check func(now, wanted int, name string) error) (*empty, error) {
+	var v violations
+	hours := v.count(in.RetentionPeriodHours, "retentionPeriodHours")
+	if err := v.err(); err != nil {
+		return nil, err
+	}
 	st, err := s.find(in.target)
 	if err != nil {
 		return nil, err
 	}
-	wanted := time.Duration(in.RetentionPeriodHours) * time.Hour
+	wanted := time.Duration(hours) * time.Hour
 	if err := checkRetention(wanted); err != nil {
 		return nil, err
 	}
-	if err := check(st.retentionHours(), in.RetentionPeriodHours, st.name); err != nil {
+	if err := check(st.retentionHours(), hours, st.name); err != nil {
 		return nil, err
 	}
 	st.retention.Store(wanted.Milliseconds())
@@ -127,9 +132,7 @@ func (s *Service) stopEncryption(_ context.Context, in *encryptionInput) (*empty
 
 func (s *Service) setEncryption(in *encryptionInput, key *string) (*empty, error) {
 	var v violations
-	if in.EncryptionType != encryptionKMS {
-		v.add("'"+in.EncryptionType+"'", "encryptionType", "Member must satisfy enum value set: [KMS]")
-	}
+	v.only(in.EncryptionType, encryptionKMS, "encryptionType")
 	v.notNull(in.KeyID, "keyId")
 	if err := v.err(); err != nil {
 		return nil, err

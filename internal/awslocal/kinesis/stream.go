@@ -1,6 +1,7 @@
 package kinesis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -89,7 +90,7 @@ func (st *stream) horizon() int64 { return st.service.nowMillis() - st.retention
 func (st *stream) shard(id string) (*shard, error) {
 	number, ok := parseShardID(id)
 	if !ok {
-		return nil, notFound("Could not find shard %s in stream %s under account %s.", id, st.name, st.service.account)
+		return nil, st.service.noShardID(id, st.name)
 	}
 	all := st.shards.Load().all
 	if int(number) < len(all) {
@@ -98,13 +99,21 @@ func (st *stream) shard(id string) (*shard, error) {
 			return sh, nil
 		}
 	}
-	return nil, notFound("Shard %s in stream %s under account %s does not exist", shardID(number), st.name, st.service.account)
+	return nil, st.service.noShard(number, st.name)
+}
+
+func (s *Service) noShardID(id, stream string) error {
+	return notFound("Could not find shard %s in stream %s under account %s.", id, stream, s.account)
+}
+
+func (s *Service) noShard(number uint32, stream string) error {
+	return notFound("Shard %s in stream %s under account %s does not exist", shardID(number), stream, s.account)
 }
 
 // plan is what a stream is to be.
 type plan struct {
 	name      string
-	shards    int
+	shards    *int // nil was not given
 	mode      string
 	retention time.Duration
 	maxRecord int
@@ -113,7 +122,7 @@ type plan struct {
 func (p plan) check() error {
 	var v violations
 	if p.mode == provisioned {
-		v.atLeast(p.shards, 1, "shardCount")
+		v.count(p.shards, "shardCount")
 	}
 	v.name(p.name, "streamName")
 	v.mode(p.mode)
@@ -122,8 +131,8 @@ func (p plan) check() error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	if p.shards > maxShards { // the text is ours: AWS's counts the account's shards
-		return wire.Errorf("LimitExceededException", "A stream of %d shards would exceed the limit of %d.", p.shards, maxShards)
+	if *p.shards > maxShards { // the text is ours: AWS's counts the account's shards
+		return wire.Errorf("LimitExceededException", "A stream of %d shards would exceed the limit of %d.", *p.shards, maxShards)
 	}
 	return checkRetention(p.retention)
 }
@@ -145,7 +154,7 @@ func (s *Service) create(p plan) (*stream, error) {
 	}
 	st.onDemand.Store(p.mode == onDemand)
 	st.retention.Store(p.retention.Milliseconds())
-	st.shards.Store(st.firstShards(p.shards))
+	st.shards.Store(st.firstShards(*p.shards))
 	s.streams[p.name] = st
 	return st, nil
 }
@@ -159,21 +168,38 @@ func (st *stream) firstShards(n int) *shards {
 	return &shards{all: made, open: made}
 }
 
-// CreateStream makes a stream with so many shards, or an on-demand one, whose shards are four whatever is asked for. A
-// retention of 0 is a day; else it is whole hours, a day to 365. The stream can be used at once.
-func (s *Service) CreateStream(name string, shards int, demand bool, retention time.Duration) (arn string, err error) {
-	p := plan{name: name, shards: shards, mode: provisioned, retention: retention, maxRecord: defaultMaxRecord}
-	if demand {
-		p.shards, p.mode = onDemandShards, onDemand
+// Stream is what Create makes.
+type Stream struct {
+	Name         string
+	Shards       int // an on-demand stream has four, whatever is asked for
+	OnDemand     bool
+	Retention    time.Duration // whole hours, a day to 365; 0 is a day
+	MaxRecordKiB int           // data and key of the largest record, 1,024 to 10,240; 0 is 1,024
+	Key          string        // KMS key that records are said to be encrypted with; "" is none
+}
+
+// Create makes a stream, which can be used at once.
+func (s *Service) Create(in Stream) (arn string, err error) {
+	p := plan{
+		name: in.Name, shards: &in.Shards, mode: provisioned,
+		retention: cmp.Or(in.Retention, minRetention), maxRecord: cmp.Or(in.MaxRecordKiB<<10, defaultMaxRecord),
 	}
-	if retention == 0 {
-		p.retention = minRetention
+	if in.OnDemand {
+		p.shards, p.mode = new(onDemandShards), onDemand
 	}
 	st, err := s.create(p)
 	if err != nil {
-		return "", fmt.Errorf("create stream %s: %w", name, err)
+		return "", fmt.Errorf("create stream %s: %w", in.Name, err)
+	}
+	if in.Key != "" {
+		st.key.Store(&in.Key)
 	}
 	return st.arn, nil
+}
+
+// CreateStream is Create of a stream with no other settings.
+func (s *Service) CreateStream(name string, shards int, demand bool, retention time.Duration) (arn string, err error) {
+	return s.Create(Stream{Name: name, Shards: shards, OnDemand: demand, Retention: retention})
 }
 
 type modeDetails struct{ StreamMode string }
@@ -186,15 +212,12 @@ type createStreamInput struct {
 }
 
 func (s *Service) createStream(_ context.Context, in *createStreamInput) (*empty, error) {
-	p := plan{name: in.StreamName, mode: provisioned, retention: minRetention, maxRecord: defaultMaxRecord}
+	p := plan{name: in.StreamName, shards: in.ShardCount, mode: provisioned, retention: minRetention, maxRecord: defaultMaxRecord}
 	if in.StreamModeDetails != nil {
 		p.mode = in.StreamModeDetails.StreamMode
 	}
-	switch {
-	case p.mode == onDemand:
-		p.shards = onDemandShards
-	case in.ShardCount != nil:
-		p.shards = *in.ShardCount
+	if p.mode == onDemand {
+		p.shards = new(onDemandShards)
 	}
 	if in.MaxRecordSizeInKiB != nil {
 		p.maxRecord = *in.MaxRecordSizeInKiB << 10

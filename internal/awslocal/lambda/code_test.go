@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/millrace/millrace/internal/awslocal/s3"
 )
 
 func TestCreateFunction_Refused_HasAWSsTexts(t *testing.T) {
@@ -29,6 +32,9 @@ func TestCreateFunction_Refused_HasAWSsTexts(t *testing.T) {
 		{func(in *sdk.CreateFunctionInput) {
 			in.Environment = &types.Environment{Variables: map[string]string{"AWS_REGION": "x"}}
 		}, "InvalidParameterValueException", 400, "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION"},
+		{func(in *sdk.CreateFunctionInput) {
+			in.Environment = &types.Environment{Variables: map[string]string{"GOOD_1": "x", "a-b": "y", "X": "z"}}
+		}, "ValidationException", 400, "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]"},
 		{func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = []byte("no zip") }, "InvalidParameterValueException", 400, "Could not unzip uploaded file. Please check your file, then try to upload again."},
 		{func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = zipOf(t, entry{"../out", 0o644, nil}) }, "InvalidParameterValueException", 400, "Could not unzip uploaded file. Please check your file, then try to upload again."},
 		{func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = zipOf(t, entry{"/etc/passwd", 0o644, nil}) }, "InvalidParameterValueException", 400, "Could not unzip uploaded file. Please check your file, then try to upload again."},
@@ -53,8 +59,11 @@ func TestCreateFunction_Refused_HasAWSsTexts(t *testing.T) {
 
 func TestCreateFunction_CodeInABucket_IsFetched(t *testing.T) {
 	_, c := empty(t, Options{Objects: func(bucket, key string) ([]byte, error) {
-		if bucket != "b" || key != "k" {
-			return nil, errors.New("The specified key does not exist.")
+		switch {
+		case bucket != "b":
+			return nil, fmt.Errorf("get: %w", s3.ErrNoBucket)
+		case key != "k":
+			return nil, fmt.Errorf("get: %w", s3.ErrNoObject)
 		}
 		return program(t, "plain"), nil
 	}})
@@ -62,7 +71,10 @@ func TestCreateFunction_CodeInABucket_IsFetched(t *testing.T) {
 	in.Code = &types.FunctionCode{S3Bucket: aws.String("b"), S3Key: aws.String("other")}
 	_, err := c.CreateFunction(t.Context(), in)
 	fails(t, err, "InvalidParameterValueException", 400, "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.")
-	in.Code.S3Key = aws.String("k")
+	in.Code.S3Bucket = aws.String("nope")
+	_, err = c.CreateFunction(t.Context(), in)
+	fails(t, err, "InvalidParameterValueException", 400, "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist")
+	in.Code.S3Bucket, in.Code.S3Key = aws.String("b"), aws.String("k")
 	if _, err := c.CreateFunction(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}

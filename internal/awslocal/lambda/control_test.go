@@ -134,7 +134,7 @@ func ask(t *testing.T, c *sdk.Client, name, qualifier string, payload []byte) *s
 func TestCreateFunction_FromAZip_RunsAndIsDescribed(t *testing.T) {
 	_, c := empty(t, Options{})
 	in := creation(t, "plain")
-	in.Environment = &types.Environment{Variables: map[string]string{"A": "b"}}
+	in.Environment = &types.Environment{Variables: map[string]string{"AB": "c"}}
 	in.Description, in.MemorySize, in.Tags = aws.String("what"), aws.Int32(256), map[string]string{"team": "x"}
 	in.TracingConfig = &types.TracingConfig{Mode: types.TracingModeActive}
 	out, err := c.CreateFunction(t.Context(), in)
@@ -144,7 +144,7 @@ func TestCreateFunction_FromAZip_RunsAndIsDescribed(t *testing.T) {
 	sum := sha256.Sum256(in.Code.ZipFile)
 	if out.State != types.StateActive || *out.FunctionArn != "arn:aws:lambda:us-east-1:000000000000:function:f" || *out.Version != Latest ||
 		*out.CodeSha256 != base64.StdEncoding.EncodeToString(sum[:]) || out.CodeSize != int64(len(in.Code.ZipFile)) ||
-		*out.Timeout != 20 || *out.MemorySize != 256 || *out.Description != "what" || out.Environment.Variables["A"] != "b" ||
+		*out.Timeout != 20 || *out.MemorySize != 256 || *out.Description != "what" || out.Environment.Variables["AB"] != "c" ||
 		out.TracingConfig.Mode != types.TracingModeActive || out.EphemeralStorage == nil || *out.Role != role || *out.RevisionId == "" {
 		t.Errorf("%+v", out)
 	}
@@ -202,6 +202,36 @@ func TestUpdate_CodeAndConfiguration_TakeEffectAtTheNextInvocation(t *testing.T)
 	if left, _ := filepath.Glob(filepath.Join(s.folder, "*")); len(left) != 1 {
 		t.Errorf("code folders %v", left)
 	}
+}
+
+// Verified on AWS by getmoto/moto (pull request 8379): what counts is that an update was called.
+func TestPublishVersion_AfterAnyUpdate_Publishes(t *testing.T) {
+	_, c := empty(t, Options{})
+	create(t, c, "plain")
+	name := aws.String("f")
+	publish := func(description *string, want string) {
+		t.Helper()
+		out, err := c.PublishVersion(t.Context(), &sdk.PublishVersionInput{FunctionName: name, Description: description})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *out.Version != want {
+			t.Errorf("published version %s, want %s", *out.Version, want)
+		}
+	}
+	publish(nil, "1")
+	publish(aws.String("another description"), "1")
+	for _, version := range []string{"2", "3"} { // the second time nothing changes by it
+		if _, err := c.UpdateFunctionConfiguration(t.Context(), &sdk.UpdateFunctionConfigurationInput{FunctionName: name, Description: aws.String("new")}); err != nil {
+			t.Fatal(err)
+		}
+		publish(nil, version)
+		publish(nil, version)
+	}
+	if _, err := c.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: name, ZipFile: program(t, "plain")}); err != nil {
+		t.Fatal(err)
+	}
+	publish(nil, "4")
 }
 
 func TestVersionsAndAliases_StayAsTheyWerePublished(t *testing.T) {

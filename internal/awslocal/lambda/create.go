@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -33,8 +34,11 @@ func (s *Service) fetch(in codeInput) ([]byte, error) {
 		return nil, wire.Unimplemented("Lambda code in a version of an S3 object")
 	}
 	data, err := s.opt.Objects(in.S3Bucket, in.S3Key)
-	if err != nil { // AWS's text, as in issue 13208 of serverless/serverless
-		return nil, invalid("Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: " + err.Error())
+	if e := new(wire.Error); errors.As(err, &e) { // AWS's text, as in issue 13208 of serverless/serverless
+		return nil, invalid("Error occurred while GetObject. S3 Error Code: " + e.Code + ". S3 Error Message: " + e.Message)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fetch code: %w", err)
 	}
 	return data, nil
 }

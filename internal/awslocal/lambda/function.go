@@ -102,6 +102,9 @@ func (f Function) validate() error {
 		if slices.Contains(reserved, name) {
 			return fmt.Errorf("environment variable %s is reserved: Lambda sets it itself", name)
 		}
+		if !validVariable.MatchString(name) {
+			return fmt.Errorf("environment variable %q: want a letter, and then at least one letter, digit or underscore", name)
+		}
 	}
 	return nil
 }

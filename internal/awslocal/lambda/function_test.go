@@ -62,6 +62,7 @@ func TestCreate_ValuesThatAWSRefuses_AreErrors(t *testing.T) {
 		"memory 64 MB":         func(f *Function) { f.MemoryMB = 64 },
 		"reserved concurrency": func(f *Function) { f.ReservedConcurrency = -1 },
 		"architecture":         func(f *Function) { f.Architecture = "mips" },
+		`variable "a-b": want`: func(f *Function) { f.Environment = map[string]string{"a-b": "x"} },
 		"AWS_REGION is reser":  func(f *Function) { f.Environment = map[string]string{"AWS_REGION": "x"} },
 	} {
 		f := good

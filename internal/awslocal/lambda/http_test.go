@@ -87,13 +87,13 @@ func TestWire_OtherOperation_IsNamed(t *testing.T) {
 }
 
 func TestWire_GetFunction_ShowsTheConfiguration(t *testing.T) {
-	s, _ := service(t, "plain", func(f *Function) { f.ReservedConcurrency = 2; f.Environment = map[string]string{"A": "b"} })
+	s, _ := service(t, "plain", func(f *Function) { f.ReservedConcurrency = 2; f.Environment = map[string]string{"AB": "c"} })
 	out, err := client(t, s).GetFunction(t.Context(), &sdk.GetFunctionInput{FunctionName: aws.String("f")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := out.Configuration
-	if *c.FunctionArn != s.ARN("f") || *c.Timeout != 20 || *c.MemorySize != 128 || c.Environment.Variables["A"] != "b" || *out.Concurrency.ReservedConcurrentExecutions != 2 {
+	if *c.FunctionArn != s.ARN("f") || *c.Timeout != 20 || *c.MemorySize != 128 || c.Environment.Variables["AB"] != "c" || *out.Concurrency.ReservedConcurrentExecutions != 2 {
 		t.Errorf("%+v", c)
 	}
 }

@@ -17,9 +17,11 @@ const maxBody = 70_167_211
 
 // Patterns of names (API reference).
 var (
-	validRef   = regexp.MustCompile(`^(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-[a-z]+)+-\d:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?$`)
-	validRole  = regexp.MustCompile(`^arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
-	validAlias = regexp.MustCompile(`^[0-9]*[a-zA-Z-_][0-9a-zA-Z-_]*$`) // not a number alone
+	validRef  = regexp.MustCompile(`^(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-[a-z]+)+-\d:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?$`)
+	validRole = regexp.MustCompile(`^arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
+	// validVariable is of names in an environment.
+	validVariable = regexp.MustCompile(`^[a-zA-Z]([a-zA-Z0-9_])+$`)
+	validAlias    = regexp.MustCompile(`^[0-9]*[a-zA-Z-_][0-9a-zA-Z-_]*$`) // not a number alone
 )
 
 var errBody = &wire.Error{
@@ -71,6 +73,17 @@ func (v *violations) null(member string) {
 func (v *violations) match(member, value string, pattern *regexp.Regexp) {
 	if !pattern.MatchString(value) {
 		v.add(value, member, "satisfy regular expression pattern: "+strings.Trim(pattern.String(), "^$"))
+	}
+}
+
+// keys checks the keys of a map. AWS names none of them (https://github.com/klothoplatform/klotho/issues/317).
+func (v *violations) keys(member string, values map[string]string, pattern *regexp.Regexp) {
+	for key := range values {
+		if !pattern.MatchString(key) {
+			*v = append(*v, fmt.Sprintf("Value at '%s' failed to satisfy constraint: Map keys must satisfy constraint: "+
+				"[Member must satisfy regular expression pattern: %s]", member, strings.Trim(pattern.String(), "^$")))
+			return
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ type Options struct {
 	Faults          *fault.Injector // asked for "Lambda.Invoke" at each invocation
 	Log             *slog.Logger
 	// Objects gives an object of S3, for code that a request names by bucket and key; without it such code is NotImplemented.
+	// What is not there is a *wire.Error of S3's.
 	Objects func(bucket, key string) ([]byte, error)
 	// Stdout and Stderr get each line that a function writes, without its end, at most MaxLine bytes at once. A line must
 	// not be kept after the return. Lines of several instances arrive concurrently. Without them lines go to Log.
@@ -181,8 +183,11 @@ func (s *Service) Update(f Function) error {
 }
 
 // Function gives the configuration of a function by any reference to it that SplitName reads, false when there is no
-// such function, version or alias.
+// such function, version or alias, and for the ARN of another account's or region's.
 func (s *Service) Function(ref string) (Function, bool) {
+	if !s.isOwn(ref) {
+		return Function{}, false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, err := s.resolve(SplitName(ref))
@@ -195,6 +200,13 @@ func (s *Service) Function(ref string) (Function, bool) {
 		f.ReservedConcurrency = *r
 	}
 	return f, true
+}
+
+// isOwn tells whether a reference is a name alone, or names this account and region.
+func (s *Service) isOwn(ref string) bool {
+	owner, _, ok := strings.Cut(ref, ":function:")
+	own, _, _ := strings.Cut(":"+s.ARN(""), ":function:")
+	return !ok || strings.HasSuffix(own, ":"+owner)
 }
 
 // Stats gives a function's counts so far; those of an unknown function are zero.

@@ -54,6 +54,9 @@ func (in *settings) check(v *violations) error {
 	if in.MemorySize != nil {
 		v.within("memorySize", *in.MemorySize, MinMemoryMB, MaxMemoryMB)
 	}
+	if in.Environment != nil {
+		v.keys("environment.variables", in.Environment.Variables, validVariable)
+	}
 	if err := v.err(); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -17,7 +16,8 @@ type version struct {
 	code       *code
 	modified   time.Time
 	revision   string
-	generation int // of the configuration: instances of an earlier one retire
+	source     string // revision of Latest that was published
+	generation int    // of the configuration: instances of an earlier one retire
 	idle       []*instance
 }
 
@@ -84,23 +84,19 @@ func (s *Service) retire(v *version) {
 	v.idle = nil
 }
 
-// publish makes an immutable version of what Latest is, unless the last one is the same: then it gives that one. It is
-// called with mu held.
+// publish makes an immutable version of what Latest is, unless nothing was updated since the last one: then it gives that
+// one. As on AWS an update counts even if nothing has changed by it (seen by getmoto/moto, pull request 8379). It is called
+// with mu held.
 func (s *Service) publish(f *function, description *string) *version {
+	if n := len(f.published); n > 0 && f.published[n-1].source == f.latest.revision {
+		return f.published[n-1]
+	}
 	now := f.latest.Function
 	if description != nil {
 		now.Description = *description
 	}
-	if n := len(f.published); n > 0 {
-		last := f.published[n-1]
-		same := last.Function
-		same.Description = now.Description
-		if last.code == f.latest.code && reflect.DeepEqual(same, now) {
-			return last
-		}
-	}
 	f.last++
-	v := &version{function: f, number: strconv.Itoa(f.last)}
+	v := &version{function: f, number: strconv.Itoa(f.last), source: f.latest.revision}
 	s.replace(v, now, f.latest.code)
 	f.published = append(f.published, v)
 	return v

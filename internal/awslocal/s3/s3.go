@@ -25,8 +25,11 @@ import (
 // would here be memory.
 const MaxRequest = 128 << 20
 
-// ErrNoObject is Get's error when the bucket or the object is not there.
-var ErrNoObject = errors.New("there is no such object")
+// Get's errors, with S3's codes and texts, when the object or the bucket is not there.
+var (
+	ErrNoObject = &wire.Error{Code: "NoSuchKey", Message: "The specified key does not exist.", Status: http.StatusNotFound}
+	ErrNoBucket = &wire.Error{Code: "NoSuchBucket", Message: "The specified bucket does not exist", Status: http.StatusNotFound}
+)
 
 // Service holds buckets. It is safe for concurrent use.
 type Service struct {
@@ -69,8 +72,11 @@ func (s *Service) Put(bucket, key string, body []byte, contentType string) error
 func (s *Service) Get(bucket, key string) ([]byte, error) {
 	bucket = strings.TrimPrefix(bucket, arnPrefix)
 	o, err := s.backend.GetObject(bucket, key, nil)
-	if gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchKey) || gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchBucket) {
+	switch {
+	case gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchKey):
 		err = ErrNoObject
+	case gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchBucket):
+		err = ErrNoBucket
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get %s of bucket %s: %w", key, bucket, err)

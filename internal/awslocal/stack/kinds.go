@@ -10,16 +10,9 @@ import (
 
 	"github.com/millrace/millrace/internal/awslocal/dynamodb"
 	"github.com/millrace/millrace/internal/awslocal/esm"
+	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
 )
-
-// Stream is an AWS::Kinesis::Stream to create.
-type Stream struct {
-	Name      string
-	Shards    int // provisioned ones; 0 with OnDemand leaves the number to Kinesis
-	OnDemand  bool
-	Retention time.Duration
-}
 
 // Queue is an AWS::SQS::Queue to create.
 type Queue struct {
@@ -56,9 +49,16 @@ var kinds = map[string]func(p *plan, in *properties, name string) (step any, att
 const defaultRetention = 24
 
 func (p *plan) stream(in *properties, name string) (any, map[string]string) {
-	s := Stream{
-		Name:      in.text("Name", name),
-		Retention: time.Duration(in.integer("RetentionPeriodHours", defaultRetention)) * time.Hour,
+	s := kinesis.Stream{
+		Name:         in.text("Name", name),
+		Retention:    time.Duration(in.integer("RetentionPeriodHours", defaultRetention)) * time.Hour,
+		MaxRecordKiB: in.integer("MaxRecordSizeInKiB", 0),
+	}
+	if e := in.object("StreamEncryption"); e.values != nil {
+		if kind := e.required("EncryptionType"); kind != "KMS" {
+			e.fail("EncryptionType", "%q: want KMS", kind)
+		}
+		s.Key = e.required("KeyId")
 	}
 	switch mode := in.object("StreamModeDetails").text("StreamMode", "PROVISIONED"); mode {
 	case "ON_DEMAND":
@@ -144,7 +144,7 @@ func (t *Template) codeBase(o Options) string {
 }
 
 func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
-	c := esm.DefaultConfig()
+	c, before := esm.DefaultConfig(), len(p.errs)
 	ref := in.required("FunctionName")
 	function, qualifier := lambda.SplitName(ref)
 	m := Mapping{UUID: uuid(p.stackID() + name), Function: function}
@@ -159,11 +159,13 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	}
 	c.RoleARN = p.roles[m.Function]
 	mappingSettings(in, &c)
+	if len(p.errs) == before { // or what is wrong would be said again, of a value that nobody has given
+		if err := c.Validate(); err != nil {
+			p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
+		}
+	}
 	if _, ok := p.roles[m.Function]; !ok {
 		in.fail("FunctionName", "there is no function %s in this template", m.Function)
-	}
-	if err := c.Validate(); err != nil {
-		p.errs = append(p.errs, fmt.Errorf("%s: %w", in.path, err))
 	}
 	m.Config = c
 	return m, map[string]string{"": m.UUID, "Id": m.UUID, "EventSourceMappingArn": p.arn("lambda", "event-source-mapping:"+m.UUID)}
@@ -189,6 +191,7 @@ func mappingSettings(in *properties, c *esm.Config) {
 	for _, filter := range in.object("FilterCriteria").objects("Filters") {
 		c.Filters = append(c.Filters, filter.required("Pattern"))
 	}
+	c.KMSKeyARN = in.text("KmsKeyArn", "")
 	c.Metrics = slices.Clone(in.object("MetricsConfig").texts("Metrics"))
 	c.TumblingWindowInSeconds = in.integer("TumblingWindowInSeconds", 0)
 }

@@ -61,7 +61,7 @@ func (p *properties) required(name string) string {
 func (p *properties) integer(name string, otherwise int) int {
 	text := p.text(name, strconv.Itoa(otherwise))
 	n, err := strconv.Atoi(text)
-	if err != nil {
+	if err != nil && p.isText(name) {
 		p.fail(name, "%q: want a whole number", text)
 	}
 	return n
@@ -70,10 +70,16 @@ func (p *properties) integer(name string, otherwise int) int {
 func (p *properties) boolean(name string, otherwise bool) bool {
 	text := p.text(name, strconv.FormatBool(otherwise))
 	b, err := strconv.ParseBool(strings.ToLower(text))
-	if err != nil {
+	if err != nil && p.isText(name) {
 		p.fail(name, "%q: want true or false", text)
 	}
 	return b
+}
+
+// isText tells whether a property is what text wants; of any other text has said so.
+func (p *properties) isText(name string) bool {
+	_, ok := p.values[name].(string)
+	return ok
 }
 
 func (p *properties) list(name string) []any {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace/internal/awslocal/dynamodb"
 	"github.com/millrace/millrace/internal/awslocal/esm"
+	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
 )
 
@@ -95,8 +96,8 @@ Resources:
   Stream:
     Type: AWS::Kinesis::Stream
     DeletionPolicy: Retain
-    Properties: {RetentionPeriodHours: 48, ShardCount: !Ref Shards, StreamModeDetails: {StreamMode: PROVISIONED}, StreamEncryption: {KeyId: !Ref Key}}
-  Demand: {Type: "AWS::Kinesis::Stream", Properties: {Name: demand, StreamModeDetails: {StreamMode: ON_DEMAND}, Tags: [{Key: a, Value: b}]}}
+    Properties: {RetentionPeriodHours: 48, ShardCount: !Ref Shards, StreamModeDetails: {StreamMode: PROVISIONED}, StreamEncryption: {EncryptionType: KMS, KeyId: !GetAtt Key.Arn}}
+  Demand: {Type: "AWS::Kinesis::Stream", Properties: {Name: demand, StreamModeDetails: {StreamMode: ON_DEMAND}, MaxRecordSizeInKiB: 2048, Tags: [{Key: a, Value: b}]}}
   Table:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -144,8 +145,8 @@ func TestCreate_AllKinds_InTheOrderOfTheirReferences(t *testing.T) {
 			RoleARN: "arn:aws:iam::000000000000:role/S-Role", ReservedConcurrency: 4, Architecture: "x86_64",
 			Environment: map[string]string{"QUEUE": urls + "S-FailureQueue", "TABLE": "S-Table", "LIST": "a,us-east-1", "EMPTY": ""},
 		}},
-		Stream{Name: "S-Stream", Shards: 3, Retention: 48 * time.Hour},
-		Stream{Name: "demand", OnDemand: true, Retention: 24 * time.Hour},
+		kinesis.Stream{Name: "S-Stream", Shards: 3, Retention: 48 * time.Hour, Key: "arn:aws:kms:us-east-1:000000000000:key/S-Key"},
+		kinesis.Stream{Name: "demand", OnDemand: true, Retention: 24 * time.Hour, MaxRecordKiB: 2048},
 		Mapping{UUID: s.Outputs["Id"], Function: "S-Processor", Config: mapping},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -155,7 +156,7 @@ func TestCreate_AllKinds_InTheOrderOfTheirReferences(t *testing.T) {
 	if !maps.Equal(s.Outputs, outputs) || len(s.Outputs["Id"]) != 36 {
 		t.Errorf("outputs %v", s.Outputs)
 	}
-	ignored := []string{"FailureQueue.KmsMasterKeyId", "Table.SSESpecification", "Processor.TracingConfig", "Stream.StreamEncryption"}
+	ignored := []string{"FailureQueue.KmsMasterKeyId", "Table.SSESpecification", "Processor.TracingConfig"}
 	if !slices.Equal(s.Ignored, ignored) {
 		t.Errorf("ignored %v", s.Ignored)
 	}
@@ -250,6 +251,20 @@ func TestCreate_ServiceRefuses_NamesTheResource(t *testing.T) {
 	}
 }
 
+func TestCreate_UnreadableSetting_IsOneError(t *testing.T) {
+	for value, want := range map[string]string{"abc": `M.BatchSize: "abc": want a whole number`, "[1]": "M.BatchSize: want a string"} {
+		_, _, err := create(t, `Resources:
+  F: {Type: "AWS::Lambda::Function", Properties: {FunctionName: f, Runtime: provided.al2023, Code: x, Role: r}}
+  M:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {FunctionName: !Ref F, EventSourceArn: "arn:aws:kinesis:us-east-1:000000000000:stream/s", StartingPosition: LATEST, BatchSize: `+value+`}
+`, nil)
+		if err == nil || !strings.HasSuffix(err.Error(), want) || strings.Count(err.Error(), "\n") > 1 {
+			t.Errorf("%s: %v, want %s alone", value, err, want)
+		}
+	}
+}
+
 // wrong has one queue with what is under test in it.
 func wrong(properties string) string {
 	return "Resources:\n  Q:\n    Type: AWS::SQS::Queue\n    Properties:\n      " + strings.ReplaceAll(properties, "\n", "\n      ")
@@ -321,6 +336,8 @@ func TestCreate_WrongTemplates_AreNamedByPlace(t *testing.T) {
 		"M.FilterCriteria.Filters[0].Pattern: is required":                              "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FilterCriteria: {Filters: [{}]}}}}",
 		"does not implement tumbling windows":                                           "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: 'arn:aws:kinesis:us-east-1:000000000000:stream/s', StartingPosition: LATEST, TumblingWindowInSeconds: 30}}}",
 		"M: ValidationException: 1 validation error detected: Value '0' at 'batchSize'": "Resources: {M: {Type: 'AWS::Lambda::EventSourceMapping', Properties: {FunctionName: x, EventSourceArn: y, StartingPosition: LATEST, BatchSize: 0}}}",
+		"S.StreamEncryption.KeyId: is required":                                         "Resources: {S: {Type: 'AWS::Kinesis::Stream', Properties: {StreamEncryption: {EncryptionType: KMS}}}}",
+		"S.StreamEncryption.EncryptionType: \"NONE\": want KMS":                         "Resources: {S: {Type: 'AWS::Kinesis::Stream', Properties: {StreamEncryption: {EncryptionType: NONE, KeyId: a}}}}",
 		"T.KeySchema: has no HASH key":                                                  "Resources: {T: {Type: 'AWS::DynamoDB::Table'}}",
 		"T.AttributeDefinitions: does not have the key a":                               "Resources: {T: {Type: 'AWS::DynamoDB::Table', Properties: {KeySchema: [{AttributeName: a, KeyType: HASH}]}}}",
 		"S.StreamModeDetails.StreamMode: \"FAST\": want PROVISIONED or ON_DEMAND":       "Resources: {S: {Type: 'AWS::Kinesis::Stream', Properties: {StreamModeDetails: {StreamMode: FAST}}}}",

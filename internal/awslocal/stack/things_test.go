@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/millrace/millrace/internal/awslocal/esm"
+	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/sns"
 )
 
@@ -46,7 +47,7 @@ Outputs:
 		Subscription{Topic: topicARN, Queue: queueARN, Raw: true},
 		Bucket{"s-bucket"},
 		Bucket{"named"},
-		Stream{Name: "S-Stream", Shards: 1, Retention: defaultRetention * 3600e9},
+		kinesis.Stream{Name: "S-Stream", Shards: 1, Retention: defaultRetention * 3600e9},
 		Consumer{Name: "c", Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/S-Stream"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Consumer{}, "Created")); diff != "" {
