@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -72,7 +73,8 @@ func (h *Handed) has(o direct.Outcome) bool {
 // Handover hands records over, one call at a time. Records of one key are handed over in the order in which they were
 // added: what is unsettled goes first in the next call, and the function holds back what is behind it. A record that
 // stays unsettled is left in the end, and with it, without having been handed over, all later records of its keys, in
-// whichever shard: each of them is told as unsettled. What has failed leaves the order. It is not safe for concurrent use.
+// whichever shard: each of them is told as unsettled. What has failed leaves the order, and so does a record on which the
+// function crashes, once it has answered the next call: the function works then. It is not safe for concurrent use.
 type Handover struct {
 	api     InvokeAPI
 	options Options
@@ -99,6 +101,7 @@ type entry struct {
 	results []direct.Result // of the last call
 	tries   int             // that left it unsettled, though it was first of its keys
 	crashes int             // of the function, when it had it alone
+	passed  bool            // over, until the function has answered a call; those that are stand before all others
 	since   time.Time       // the first of those
 }
 
@@ -154,6 +157,9 @@ func (h *Handover) Flush(ctx context.Context, shard string) error {
 func (h *Handover) step(ctx context.Context, q *queue) error {
 	began := time.Now()
 	h.leaveHeld(q)
+	if n := len(q.entries); n > 0 && q.passed() == n {
+		return h.ask(ctx, q)
+	}
 	call, n := h.pack(q)
 	if n == 0 {
 		return nil
@@ -175,8 +181,9 @@ func (h *Handover) step(ctx context.Context, q *queue) error {
 	case err != nil:
 		return err
 	default:
+		blamed := h.blame(q)
 		before := len(q.entries)
-		if settled, reason := h.take(q, n, results); settled {
+		if settled, reason := h.take(q, n, results); settled || blamed {
 			h.stall.reset()
 		} else {
 			h.stall.add(time.Since(began), reason)
@@ -186,21 +193,26 @@ func (h *Handover) step(ctx context.Context, q *queue) error {
 	return h.rest(ctx)
 }
 
-// pack makes a call of the first records of a queue that fit into one, and tells how many they are. A record that fits
-// into none has failed.
+// pack makes a call of the first records of a queue that fit into one, behind those that are passed over, and tells how
+// many they are. A record that fits into none has failed.
 func (h *Handover) pack(q *queue) (*direct.Call, int) {
-	for len(q.entries) > 0 {
+	first := q.passed()
+	for first < len(q.entries) {
+		most := h.now
+		if q.entries[first].crashes >= maxCrashes {
+			most = 1
+		}
 		call, n := direct.NewCall(h.options.Set, h.options.StreamARN, q.shard), 0
-		for n < min(h.now, len(q.entries)) && call.Add(q.entries[n].record) {
+		for n < most && first+n < len(q.entries) && call.Add(q.entries[first+n].record) {
 			n++
 		}
 		if n > 0 {
 			return call, n
 		}
-		e := &q.entries[0]
+		e := &q.entries[first]
 		e.results = failed(e.record, ClassTooLarge, fmt.Sprintf("its %d bytes are more than a call to Lambda can carry", len(e.record.Data)))
 		h.tell(q, e)
-		q.entries = q.entries[1:]
+		q.entries = slices.Delete(q.entries, first, first+1)
 	}
 	return nil, 0
 }
@@ -211,37 +223,6 @@ func failed(r direct.Record, class, reason string) []direct.Result {
 
 func (h *Handover) tell(q *queue, e *entry) {
 	h.each(Handed{Shard: q.shard, N: e.n, Record: e.record, Results: e.results})
-}
-
-// divide notes a crash of the function on n records. It tells whether the next call should have fewer. On one alone the
-// function may crash again, a few times, before the record has failed.
-func (h *Handover) divide(q *queue, n int, c *crash) (again bool) {
-	if n > 1 {
-		h.now, h.suspect = n/2, n
-		return true
-	}
-	e := &q.entries[0]
-	if e.crashes++; e.crashes < maxCrashes {
-		return false
-	}
-	e.results = failed(e.record, ClassCrash, "the function crashed: "+c.text)
-	h.tell(q, e)
-	q.entries = q.entries[1:]
-	h.suspect = 0
-	if h.stall.calls < maxCrashes { // the function has worked since the last one: it is not broken altogether
-		h.now = h.batch
-	}
-	return false
-}
-
-// cleared notes that the function did not crash on a call, by which so many records have left the queue. The record that
-// is to blame for an earlier crash is then among the rest of the suspects.
-func (h *Handover) cleared(records int) {
-	h.suspect = max(0, h.suspect-records)
-	h.now = h.batch
-	if h.suspect > 0 {
-		h.now = max(1, h.suspect/2)
-	}
 }
 
 // take gives the results of a call to its records. Those that are settled, have failed, or are left, leave the queue. It

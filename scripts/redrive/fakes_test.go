@@ -174,6 +174,8 @@ func (f *fakeFunction) handle(u kpl.UserRecord, waiting map[string]bool) direct.
 	_, kind, _ := strings.Cut(data, ":")
 	f.tries[data]++
 	switch {
+	case data == "":
+		return direct.Result{Outcome: direct.Failed, Class: "undecodable", Reason: "no JSON"}
 	case f.counted[data] > 0:
 		return direct.Result{Outcome: direct.Copy}
 	case waiting[u.PartitionKey]:

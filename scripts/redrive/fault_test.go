@@ -1,12 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace/millrace/internal/awslocal/fault"
+	"github.com/millrace/millrace/internal/cli"
 	"github.com/millrace/millrace/internal/failure"
 )
 
@@ -72,5 +75,33 @@ func TestCommand_FaultsOnEveryWire_CountsOnce(t *testing.T) {
 	}
 	if len(left) != want {
 		t.Errorf("%d failures are left, want %d", len(left), want)
+	}
+}
+
+// The function may be wholly dead, and no record be to blame.
+func TestCommand_FunctionDiesOnEveryCall_StopsAndChangesNothing(t *testing.T) {
+	w := start(t, soon)
+	var failures []failure.Record
+	for i := range 30 {
+		f := w.failed(sale{key: fmt.Sprint("k", i), n: i}, i)
+		f.Class, f.Text = failure.Refused, "no such customer"
+		failures = append(failures, f)
+	}
+	w.send(t, failures)
+	if err := w.Faults.Add(fault.Rule{Operation: "Lambda.Invoke", Kind: fault.KillBefore, Probability: 1}); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := w.redrive(t.Context(), "-go", "-patience", "500ms")
+	if code != cli.ExitFailed || !strings.Contains(stderr, "the processor function settles nothing") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+	left := w.failures(t)
+	for _, f := range left {
+		if f.Class() != "refused" || f.Record.Text != "no such customer" {
+			t.Errorf("%s is %s: %s", f.ID(), f.Class(), f.Record.Text)
+		}
+	}
+	if len(left) != 30 {
+		t.Errorf("%d failures are left", len(left))
 	}
 }
