@@ -23,8 +23,9 @@ import (
 //	"millrace": {"set": "live"}
 //
 // It names the set that the events are to be counted in. An event that has it is answered with the outcome of each user
-// record (package direct has the words), and nothing of it goes to the failure queue. A set that is missing or no name,
-// and a member of millrace's own that this version does not know, are errors: what it asks for would not be done.
+// record (package direct has the words), and nothing of it goes to the failure queue. A record that is a user record
+// says so in a member of that name of its own. A set that is missing or no name, and a member of millrace's own that this
+// version does not know, are errors: what it asks for would not be done.
 //
 // A decoder is not safe for concurrent use.
 // https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
@@ -104,6 +105,8 @@ func (d *decoder) record() error {
 			return d.source()
 		case "eventSourceARN":
 			return d.streamOf()
+		case direct.Member:
+			return d.user(r)
 		}
 		return d.Skip()
 	})
@@ -114,6 +117,18 @@ func (d *decoder) record() error {
 		return fmt.Errorf("record %d has no sequence number or no event id", n)
 	}
 	return nil
+}
+
+// user reads what makes a record a user record.
+func (d *decoder) user(r *processor.Record) error {
+	return d.Object(func(name []byte) error {
+		if string(name) != direct.MemberUser {
+			return fmt.Errorf("member %s: member %q is not known to this version", direct.Member, name)
+		}
+		v, err := d.Value()
+		r.User = string(v) == "true"
+		return err
+	})
 }
 
 func (d *decoder) kinesis(r *processor.Record, name []byte) (err error) {

@@ -50,6 +50,20 @@ func TestDecode_KinesisEvent_GivesTheBatch(t *testing.T) {
 	}
 }
 
+func TestDecode_UserRecord_IsKnown(t *testing.T) {
+	c := direct.NewCall("live", "arn:aws:kinesis:us-east-1:000000000000:stream/flights", "shardId-000000000000")
+	c.Add(direct.Record{SequenceNumber: sequence(0), User: true})
+	c.Add(direct.Record{SequenceNumber: sequence(1)})
+	_, b, err := newDecoder().decode(c.Payload())
+	if err != nil || len(b.Records) != 2 || !b.Records[0].User || b.Records[1].User {
+		t.Errorf("%+v, %v", b.Records, err)
+	}
+	unknown := strings.Replace(string(c.Payload()), `"userRecord":true`, `"first":true`, 1)
+	if _, _, err := newDecoder().decode([]byte(unknown)); err == nil || !strings.Contains(err.Error(), `record 0: member millrace: member "first" is not known`) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestDecode_OtherPayload_IsAnError(t *testing.T) {
 	good := string(kinesisEvent(2, "hello"))
 	for _, c := range []struct{ in, want string }{

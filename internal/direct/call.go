@@ -16,6 +16,9 @@ type Record struct {
 	PartitionKey   string
 	Arrival        time.Time // to the millisecond
 	Data           []byte
+	// User says that it is a user record: what looks like a KPL aggregate is its data, and is not taken apart. In the
+	// stream that is so too: aggregates do not nest.
+	User bool
 }
 
 // Call is the payload of one direct call: records of one shard, in the order in which they are to be handled. It is not
@@ -80,6 +83,9 @@ func (c *Call) appendRecord(dst []byte, r *Record) []byte {
 	dst = strconv.AppendFloat(dst, float64(r.Arrival.UnixMilli())/1000, 'f', -1, 64)
 	dst = append(dst, `},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":`...)
 	dst = quote(dst, c.shard+":"+r.SequenceNumber)
+	if r.User {
+		dst = append(dst, `,"`+Member+`":{"`+MemberUser+`":true}`...)
+	}
 	return append(dst, c.after...)
 }
 

@@ -19,6 +19,15 @@ func sized(n int) Record {
 	return Record{SequenceNumber: sequence, PartitionKey: "k", Arrival: time.UnixMilli(1795428003412), Data: bytes.Repeat([]byte("x"), n)}
 }
 
+func TestCall_UserRecord_SaysSo(t *testing.T) {
+	c := NewCall("live", streamARN, shard)
+	r := sized(1)
+	r.User = true
+	if !c.Add(r) || !c.Add(sized(1)) || strings.Count(string(c.Payload()), `","millrace":{"userRecord":true},"eventName"`) != 1 || !json.Valid(c.Payload()) {
+		t.Errorf("%s", c.Payload())
+	}
+}
+
 func TestCall_Payload_IsTheMappingsWithAMemberMore(t *testing.T) {
 	c := NewCall("live", streamARN, shard)
 	r := sized(0)

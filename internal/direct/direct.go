@@ -3,14 +3,19 @@
 //
 //	{"millrace":{"set":"live"},"Records":[...]}  ->  {"told":1,"outcomes":[{"record":0,"sequenceNumber":"49...","outcome":"counted"}]}
 //
+// A record that is a user record has the same member: "millrace":{"userRecord":true}.
+//
 // A call is made by NewCall and Call.Add, sent by whoever has a client, and its answer is read by Call.Results. The
 // function writes it with Answer. docs/delivery.md says what a direct call promises.
 package direct
 
-// Member is the member of the payload that makes a call direct, and MemberSet the one of its own that names the set.
+// Member is the member of the payload that makes a call direct, and MemberSet the one of its own that names the set. A
+// record may have Member too, with MemberUser in it: true says that it is a user record. A version of the function that
+// does not know it passes it over.
 const (
-	Member    = "millrace"
-	MemberSet = "set"
+	Member     = "millrace"
+	MemberSet  = "set"
+	MemberUser = "userRecord"
 )
 
 // Limits of a call.

@@ -11,7 +11,7 @@ type held map[string]bool
 // keysOf gives the keys of a record's user records. Of an aggregate that cannot be read it is that of the record, as
 // the processor has it.
 func keysOf(r *direct.Record) []string {
-	if !kpl.IsAggregate(r.Data) {
+	if r.User || !kpl.IsAggregate(r.Data) {
 		return []string{r.PartitionKey}
 	}
 	users, err := kpl.Split(r.Data, nil)

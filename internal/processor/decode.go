@@ -23,6 +23,10 @@ func (p *Processor) decode(w *work) {
 			w.users = append(w.users, userRecord{record: i, key: r.PartitionKey, data: r.Data, state: failing, class: Undecodable, reason: err})
 			continue
 		}
+		if r.User { // an aggregate that cannot be read has failed as a whole before, with the reason above
+			p.add(w, userRecord{record: i, key: r.PartitionKey, data: r.Data})
+			continue
+		}
 		for _, user := range users {
 			p.add(w, userRecord{record: i, sub: user.Sub, key: user.PartitionKey, data: user.Data})
 		}

@@ -56,6 +56,29 @@ func TestDirect_EachOutcome_IsToldAndTheQueueGetsNothing(t *testing.T) {
 	}
 }
 
+// What failed as a user record of an aggregate fails in the same way when it is handed over alone, and an aggregate that
+// cannot be read as it did as a whole.
+func TestDirect_UserRecord_IsNotTakenApart(t *testing.T) {
+	nested := aggregate("k", event("1"))
+	broken := aggregate("k", event("2"))
+	broken[len(broken)-1]++
+	f := newFixture(t, Settings{})
+	live := f.Process(t.Context(), directly(batchOf("k", aggregate("k", nested), "k", broken, "k", zipped(event("3")))))
+	b := directly(batchOf("k", nested, "k", broken, "k", zipped(event("3"))))
+	for i := range b.Records {
+		b.Records[i].User = true
+	}
+	got := f.Process(t.Context(), b)
+	if told := wording(got.Results); told != "0.0:failed-undecodable 1.0:failed-undecodable 2.0:copy" {
+		t.Errorf("told %s", told)
+	}
+	for i := range got.Results {
+		if got.Results[i].Reason != live.Results[i].Reason {
+			t.Errorf("%q, and as the stream has it %q", got.Results[i].Reason, live.Results[i].Reason)
+		}
+	}
+}
+
 func TestDirect_OtherBatch_HasNoResults(t *testing.T) {
 	if got := newFixture(t, Settings{}).Process(t.Context(), batchOf("k", event("1"))); got.Results != nil {
 		t.Errorf("%+v", got.Results)

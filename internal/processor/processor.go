@@ -22,6 +22,7 @@ type Record struct {
 	PartitionKey   string
 	Data           []byte
 	Arrival        time.Time
+	User           bool // it is a user record: one that looks like an aggregate is not taken apart
 }
 
 // Batch is what one invocation gets: records of one shard, in stream order.

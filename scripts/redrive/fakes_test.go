@@ -143,6 +143,9 @@ func (f *fakeFunction) Invoke(_ context.Context, in *lambda.InvokeInput, _ ...fu
 				SequenceNumber string `json:"sequenceNumber"`
 				Data           []byte `json:"data"`
 			} `json:"kinesis"`
+			Millrace struct {
+				User bool `json:"userRecord"`
+			} `json:"millrace"`
 		} `json:"Records"`
 	}
 	if err := json.Unmarshal(in.Payload, &e); err != nil {
@@ -152,7 +155,7 @@ func (f *fakeFunction) Invoke(_ context.Context, in *lambda.InvokeInput, _ ...fu
 	waiting := map[string]bool{}
 	for i, r := range e.Records {
 		users := []kpl.UserRecord{{PartitionKey: r.Kinesis.PartitionKey, Data: r.Kinesis.Data}}
-		if kpl.IsAggregate(r.Kinesis.Data) {
+		if kpl.IsAggregate(r.Kinesis.Data) && !r.Millrace.User {
 			if users, err = kpl.Split(r.Kinesis.Data, nil); err != nil {
 				return nil, err
 			}
@@ -174,7 +177,7 @@ func (f *fakeFunction) handle(u kpl.UserRecord, waiting map[string]bool) direct.
 	_, kind, _ := strings.Cut(data, ":")
 	f.tries[data]++
 	switch {
-	case data == "":
+	case data == "", kpl.IsAggregate(u.Data):
 		return direct.Result{Outcome: direct.Failed, Class: "undecodable", Reason: "no JSON"}
 	case f.counted[data] > 0:
 		return direct.Result{Outcome: direct.Copy}

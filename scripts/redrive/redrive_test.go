@@ -138,6 +138,24 @@ func TestRedrive_CrashOnAnAggregate_KeepsEachOfItsUserRecords(t *testing.T) {
 	})
 }
 
+// Aggregates do not nest: neither the payload of a message nor the user record that a pointer names is taken apart.
+func TestRedrive_AggregateInAnAggregate_IsDataAsInTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		nested := aggregate("k", "inner")
+		b.put(0, "k", "0", string(nested))
+		b.put(0, "k", "1", "2", string(nested))
+		b.queue.put(b.message(0, 0, 1, nested), b.message(0, 1, 2, nil))
+		if _, err := b.run(t.Context(), filter{}); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{shardNamed(0) + ":" + sequence(0, 0) + ":1": "undecodable*", shardNamed(0) + ":" + sequence(0, 1) + ":2": "undecodable*"}
+		if diff := cmp.Diff(want, b.holds()); diff != "" || len(b.function.counted) != 0 {
+			t.Errorf("%s\n%v", diff, b.function.counted)
+		}
+	})
+}
+
 func TestRedrive_FailsForAnotherReason_StaysWithIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

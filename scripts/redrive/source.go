@@ -111,7 +111,8 @@ func (k *walker) before(number string) error {
 		it.read = true
 		it.handed++
 		r := it.Record
-		if err := k.hand(direct.Record{SequenceNumber: r.Sequence, PartitionKey: r.Key, Arrival: r.Arrival, Data: r.Payload}, []*item{it}); err != nil {
+		record := direct.Record{SequenceNumber: r.Sequence, PartitionKey: r.Key, Arrival: r.Arrival, Data: r.Payload, User: true}
+		if err := k.hand(record, []*item{it}); err != nil {
 			return err
 		}
 	}
@@ -141,7 +142,7 @@ func (k *walker) give(r *reading, record *direct.Record) error {
 		it.handed++
 		part := *record
 		if users := usersOf(record); it.Record.Sub < len(users) {
-			part.PartitionKey, part.Data = users[it.Record.Sub].PartitionKey, users[it.Record.Sub].Data
+			part.PartitionKey, part.Data, part.User = users[it.Record.Sub].PartitionKey, users[it.Record.Sub].Data, true
 		}
 		if err := k.hand(part, []*item{it}); err != nil {
 			return err
