@@ -20,6 +20,9 @@ import (
 // about 120,000 messages of a queue at once (quota of a standard queue).
 const MaxHeld = 512 << 20
 
+// ErrPart says that what was read is a part of the queue: it has more than MaxHeld.
+var ErrPart = errors.New("the failure queue has more than 512 MiB of messages: what was read is a part of them")
+
 // HoldAPI is what holding messages needs of the SQS client.
 type HoldAPI interface {
 	API
@@ -30,9 +33,11 @@ type HoldAPI interface {
 // Hold keeps messages of the queue hidden from everybody else until each is deleted or released, or this process ends:
 // then they appear again by themselves. It is safe for concurrent use.
 type Hold struct {
-	api    HoldAPI
+	api    API
+	remove HoldAPI // nil: nothing can be deleted
 	url    string
 	within time.Duration
+	room   int // MaxHeld
 	end    context.CancelFunc
 	keeps  sync.WaitGroup
 
@@ -46,14 +51,20 @@ type Hold struct {
 // NewHold makes a hold without messages on the queue at a URL. Messages appear again within a while, in whole seconds
 // and at most 12 hours (limit of SQS), after a process that did not release them. Release it.
 func NewHold(api HoldAPI, url string, within time.Duration) *Hold {
+	h := newHold(api, url, within)
+	h.remove = api
+	return h
+}
+
+func newHold(api API, url string, within time.Duration) *Hold {
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &Hold{api: api, url: url, within: within, end: cancel, handles: map[string]string{}}
+	h := &Hold{api: api, url: url, within: within, room: MaxHeld, end: cancel, handles: map[string]string{}}
 	h.keeps.Go(func() { h.keep(ctx) })
 	return h
 }
 
-// Take receives every message that is in the queue, once, up to MaxHeld, and holds it. Like List it ends with the first
-// polls that find nothing new. Call it once.
+// Take receives every message that is in the queue, once, and holds it. It ends with the first polls that find nothing, a
+// second after the last message; or when it has MaxHeld: then the messages come with ErrPart. Call it once.
 func (h *Hold) Take(ctx context.Context) ([]Received, error) {
 	polls, ctx := errgroup.WithContext(ctx)
 	for range maxParallel {
@@ -74,15 +85,20 @@ func (h *Hold) Take(ctx context.Context) ([]Received, error) {
 	}
 	found := h.found
 	h.found = nil
+	if h.bytes >= h.room {
+		return found, ErrPart
+	}
 	return found, nil
 }
 
 func (h *Hold) seconds() int32 { return int32(h.within / time.Second) }
 
-// add notes messages, and tells whether there may be more to take.
+// add notes messages, and tells whether there may be more to take. Known ones, which SQS may hand out again though they are
+// hidden, say nothing of those behind them; unless they are not hidden: then they would come for ever.
 func (h *Hold) add(messages []types.Message) (more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	more = len(messages) > 0 && h.lapse == nil
 	for i := range messages {
 		m := &messages[i]
 		id := aws.ToString(m.MessageId)
@@ -93,7 +109,7 @@ func (h *Hold) add(messages []types.Message) (more bool) {
 		}
 		h.handles[id] = aws.ToString(m.ReceiptHandle)
 	}
-	return more && h.bytes < MaxHeld
+	return more && h.bytes < h.room
 }
 
 // keep hides the held messages again and again, in time.
@@ -143,7 +159,7 @@ func (h *Hold) Delete(ctx context.Context, ids ...string) error {
 func (h *Hold) deletePack(ctx context.Context, ids []string) error {
 	entries := h.deletions(ids)
 	for attempt := 1; len(entries) > 0; attempt++ {
-		out, err := h.api.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &h.url, Entries: entries})
+		out, err := h.remove.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &h.url, Entries: entries})
 		if err != nil {
 			return err
 		}

@@ -91,6 +91,24 @@ func TestHold_KeepsMessagesHidden_UntilTheyAreReleased(t *testing.T) {
 	})
 }
 
+func TestHold_MoreThanThereIsRoomFor_TakesAPartAndSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &fakeQueue{}
+		if err := NewQueue(q, "u").Send(t.Context(), failures(500, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		h := NewHold(q, "u", time.Minute)
+		h.room = 100_000
+		found, err := h.Take(t.Context())
+		if !errors.Is(err, ErrPart) || len(found) < 50 || len(found) > 150 {
+			t.Errorf("%d messages, %v", len(found), err)
+		}
+		if err := h.Release(t.Context()); err != nil || visible(t, q) != 500 {
+			t.Error(err)
+		}
+	})
+}
+
 func TestHold_Killed_MessagesAppearByThemselves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, h, _ := held(t, 3)

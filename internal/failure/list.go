@@ -3,8 +3,7 @@ package failure
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"maps"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -16,8 +15,10 @@ import (
 )
 
 const (
-	// listVisibility is for how many seconds a message that was listed stays hidden if List cannot show it again.
-	listVisibility = 30
+	// listHold is for how long a message that was listed stays hidden if List cannot show it again.
+	listHold = 30 * time.Second
+	// showTime is how long List may take to show what it has read, also when it was interrupted.
+	showTime = 10 * time.Second
 	// listWait makes ReceiveMessage a long poll, in seconds: a short poll asks only some of SQS's servers and may come
 	// back empty from a queue that is not.
 	listWait = 1
@@ -32,33 +33,20 @@ type Received struct {
 	Err       error   // why Body could not be read; Message is then empty
 }
 
-// List reads every message that is in the queue, once, and leaves it there: what it read it makes visible again at the
-// end. Messages that someone else is holding are not seen, and while it runs nobody else sees those that it holds. It
-// ends with the first poll that finds nothing new, a second after the last message. After an error what it read stays
-// hidden for half a minute; when only making it visible again failed, the messages come with that error.
+// List reads every message that is in the queue, once, as Take of a Hold does, and leaves it there: what it read it makes
+// visible again at the end. Messages that someone else is holding are not seen, and while it runs nobody else sees those
+// that it holds. When only keeping them hidden or making them visible again failed, or else the queue has more than MaxHeld
+// (ErrPart), the messages come with that error; what could not be made visible is hidden for half a minute at most.
 func (q *Queue) List(ctx context.Context) ([]Received, error) {
-	var found []Received
-	handles := map[string]string{} // of the last receipt, by message id
-	for {
-		messages, err := receive(ctx, q.api, q.url, listVisibility)
-		if err != nil {
-			return nil, fmt.Errorf("list failure queue: %w", err)
-		}
-		before := len(found)
-		for i := range messages {
-			r := receivedOf(&messages[i])
-			if _, again := handles[r.MessageID]; !again {
-				found = append(found, r)
-			}
-			handles[r.MessageID] = aws.ToString(messages[i].ReceiptHandle)
-		}
-		if len(found) == before {
-			if err := hide(ctx, q.api, q.url, slices.Collect(maps.Values(handles)), 0); err != nil {
-				return found, fmt.Errorf("show the failure queue's messages again: %w", err)
-			}
-			return found, nil
-		}
+	h := newHold(q.api, q.url, listHold)
+	found, err := h.Take(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), showTime)
+	defer cancel()
+	shown := h.Release(ctx)
+	if err == nil || shown != nil && errors.Is(err, ErrPart) {
+		err = shown
 	}
+	return found, err
 }
 
 // receive makes one call of ReceiveMessage, and hides what it gets for so many seconds.

@@ -1,9 +1,11 @@
 package failure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,7 +27,11 @@ type fakeQueue struct {
 	mu                       sync.Mutex
 	calls, flying, mostAtOne int
 	messages                 []fakeMessage
-	deletes, refusals        int // calls of DeleteMessageBatch; entries that it still refuses
+	deletes, refusals        int           // calls of DeleteMessageBatch; entries that it still refuses
+	slow                     time.Duration // of every ReceiveMessage
+	received                 int           // messages that were handed out
+	receives                 int           // calls of ReceiveMessage
+	again                    map[int]bool  // those that hand out the first message, hidden or not, and no other
 }
 
 type fakeMessage struct {
@@ -69,15 +75,23 @@ func (q *fakeQueue) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatch
 }
 
 func (q *fakeQueue) ReceiveMessage(_ context.Context, in *sqs.ReceiveMessageInput, _ ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error) {
+	<-time.After(q.slow)
 	q.mu.Lock()
 	out := &sqs.ReceiveMessageOutput{}
+	q.receives++
 	for i := range q.messages {
 		m := &q.messages[i]
+		if again := q.again[q.receives]; again && i > 0 {
+			break
+		} else if again {
+			m.hidden = time.Time{}
+		}
 		if m.deleted || time.Now().Before(m.hidden) || len(out.Messages) == int(in.MaxNumberOfMessages) {
 			continue
 		}
 		m.hidden = time.Now().Add(time.Duration(in.VisibilityTimeout) * time.Second)
 		m.handle++
+		q.received++
 		out.Messages = append(out.Messages, types.Message{
 			MessageId: aws.String(fmt.Sprint(i)), Body: &m.body, ReceiptHandle: aws.String(fmt.Sprint(i, "/", m.handle)),
 		})
@@ -229,6 +243,11 @@ func TestSend_OutOfTime_StopsRetrying(t *testing.T) {
 	})
 }
 
+func number(r Received) int {
+	n, _ := strconv.Atoi(r.MessageID)
+	return n
+}
+
 func TestList_SeesEveryMessageOnce_AndLeavesThemVisible(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &fakeQueue{}
@@ -242,9 +261,41 @@ func TestList_SeesEveryMessageOnce_AndLeavesThemVisible(t *testing.T) {
 			if err != nil || len(got) != 49 {
 				t.Fatalf("%d messages, %v", len(got), err)
 			}
+			slices.SortFunc(got, func(a, b Received) int { return cmp.Compare(number(a), number(b)) })
 			if got[47].Err == nil || got[48].Message.Batch == nil || got[48].Body != q.messages[48].body {
 				t.Errorf("%+v, %+v", got[47], got[48])
 			}
+		}
+	})
+}
+
+// Messages that appeared again while it lists would come twice, and at last hide those behind them.
+func TestList_SlowQueue_SeesEveryMessageOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &fakeQueue{slow: 4 * time.Second}
+		if err := NewQueue(q, "u").Send(t.Context(), failures(1000, 10)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := NewQueue(q, "u").List(t.Context())
+		if err != nil || len(got) != 1000 || q.received != 1000 {
+			t.Errorf("%d messages in %d, %v", len(got), q.received, err)
+		}
+		q.slow = 0
+		if visible(t, q) != 1000 {
+			t.Error("they are hidden")
+		}
+	})
+}
+
+// SQS may hand out a message again though it is hidden: that says nothing of those behind it.
+func TestList_PollOfKnownMessagesOnly_IsNotTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &fakeQueue{again: map[int]bool{2: true, 3: true, 4: true, 5: true, 6: true, 7: true, 8: true, 9: true}}
+		if err := NewQueue(q, "u").Send(t.Context(), failures(200, 10)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := NewQueue(q, "u").List(t.Context()); err != nil || len(got) != 200 {
+			t.Errorf("%d messages, %v", len(got), err)
 		}
 	})
 }
