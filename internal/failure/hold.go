@@ -20,6 +20,9 @@ import (
 // about 120,000 messages of a queue at once (quota of a standard queue).
 const MaxHeld = 512 << 20
 
+// maxStale is after how many polls in a row that give nothing but known messages there is nothing new to come.
+const maxStale = 20
+
 // ErrPart says that what was read is a part of the queue: it has more than MaxHeld.
 var ErrPart = errors.New("the failure queue has more than 512 MiB of messages: what was read is a part of them")
 
@@ -45,6 +48,7 @@ type Hold struct {
 	handles map[string]string // of the last receipt, by message id
 	found   []Received
 	bytes   int
+	stale   int // polls since the last new message that gave known ones
 	lapse   error
 }
 
@@ -94,22 +98,25 @@ func (h *Hold) Take(ctx context.Context) ([]Received, error) {
 func (h *Hold) seconds() int32 { return int32(h.within / time.Second) }
 
 // add notes messages, and tells whether there may be more to take. Known ones, which SQS may hand out again though they are
-// hidden, say nothing of those behind them; unless they are not hidden: then they would come for ever.
+// hidden, say nothing of those behind them; unless they keep coming, because they cannot be hidden as fast as they appear.
 func (h *Hold) add(messages []types.Message) (more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	more = len(messages) > 0 && h.lapse == nil
+	if len(messages) == 0 {
+		return false
+	}
+	h.stale++
 	for i := range messages {
 		m := &messages[i]
 		id := aws.ToString(m.MessageId)
 		if _, again := h.handles[id]; !again {
 			h.found = append(h.found, receivedOf(m))
 			h.bytes += len(aws.ToString(m.Body))
-			more = true
+			h.stale = 0
 		}
 		h.handles[id] = aws.ToString(m.ReceiptHandle)
 	}
-	return more && h.bytes < h.room
+	return h.stale < maxStale && h.bytes < h.room
 }
 
 // keep hides the held messages again and again, in time.

@@ -300,6 +300,21 @@ func TestList_PollOfKnownMessagesOnly_IsNotTheEnd(t *testing.T) {
 	})
 }
 
+func TestList_MessagesThatCannotBeHidden_EndsAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &fakeQueue{again: map[int]bool{}}
+		for call := range 1000 {
+			q.again[call+2] = true
+		}
+		if err := NewQueue(q, "u").Send(t.Context(), failures(3, 10)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := NewQueue(q, "u").List(t.Context()); err != nil || len(got) != 3 || q.receives > 30 {
+			t.Errorf("%d messages in %d calls, %v", len(got), q.receives, err)
+		}
+	})
+}
+
 func TestList_EmptyQueue_IsEmpty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		if got, err := NewQueue(&fakeQueue{}, "u").List(t.Context()); err != nil || len(got) != 0 {
