@@ -12,7 +12,11 @@ import (
 // words says in a line what the queue has.
 func (p *plan) words() string {
 	ours := len(p.items) + len(p.others)
-	parts := []string{fmt.Sprintf("the queue has %s", cli.Count(int64(ours), "failure"))}
+	what := "the queue has "
+	if p.part {
+		what = "the queue has more than is read at once (512 MiB of messages); of what was read: "
+	}
+	parts := []string{what + cli.Count(int64(ours), "failure")}
 	if n := len(p.others); n > 0 {
 		parts = append(parts, fmt.Sprintf("%s meant", are(len(p.items), "")))
 	}

@@ -190,10 +190,17 @@ func (d *desk) snapshot(ctx context.Context) (*plan, error) {
 		return nil, err
 	}
 	messages, err := failure.NewQueue(d.sqs, d.queue).List(ctx)
-	if err != nil {
+	return d.plan(messages, err)
+}
+
+// plan says what was found in the queue, by a read that gave an error or not.
+func (d *desk) plan(messages []failure.Received, err error) (*plan, error) {
+	part := errors.Is(err, failure.ErrPart)
+	if err != nil && !part {
 		return nil, err
 	}
 	p := newPlan(messages, d.streamName, d.filter)
+	p.part = part
 	fmt.Fprintln(d.stderr, p.words())
 	return p, nil
 }
@@ -209,12 +216,10 @@ func (d *desk) redrive(ctx context.Context) (err error) {
 		defer cancel()
 		err = errors.Join(err, hold.Release(ctx))
 	}()
-	messages, err := hold.Take(ctx)
+	p, err := d.plan(hold.Take(ctx))
 	if err != nil {
 		return err
 	}
-	p := newPlan(messages, d.streamName, d.filter)
-	fmt.Fprintln(d.stderr, p.words())
 	if err := hold.Show(ctx, p.left()...); err != nil || len(p.items) == 0 && !d.options.json {
 		return err
 	}

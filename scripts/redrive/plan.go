@@ -15,6 +15,7 @@ type plan struct {
 	strange []*item                // failures of another stream
 	foreign []failure.Received     // messages that are not ours
 	known   map[string]failureText // what the queue holds of single records, by id, whoever is meant
+	part    bool                   // the queue has more than was read
 }
 
 // failureText is what a message says of a record's failure.

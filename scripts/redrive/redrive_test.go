@@ -156,6 +156,17 @@ func TestRedrive_AggregateInAnAggregate_IsDataAsInTheStream(t *testing.T) {
 	})
 }
 
+func TestPlan_PartOfTheQueue_SaysSo(t *testing.T) {
+	d := &desk{stderr: &bytes.Buffer{}, streamName: streamName}
+	p, err := d.plan(nil, failure.ErrPart)
+	if err != nil || p.words() != "the queue has more than is read at once (512 MiB of messages); of what was read: 0 failures" {
+		t.Errorf("%v: %s", err, p.words())
+	}
+	if v := newSummary(p, &tally{}, time.Second, nil).verdict(); v == nil || !strings.Contains(v.Error(), "redrive again") {
+		t.Error(v)
+	}
+}
+
 func TestRedrive_FailsForAnotherReason_StaysWithIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

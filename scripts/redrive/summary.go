@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -37,11 +38,12 @@ type summary struct {
 	Trimmed          []missingRange `json:"trimmed"`
 	Seconds          float64        `json:"seconds"`
 	RecordsPerSecond float64        `json:"recordsPerSecond"`
+	Part             bool           `json:"part,omitzero"`    // the queue had more than was read
 	Stopped          string         `json:"stopped,omitzero"` // why it ended early
 }
 
 func newSummary(p *plan, t *tally, took time.Duration, stopped error) *summary {
-	s := &summary{Seconds: took.Seconds()}
+	s := &summary{Seconds: took.Seconds(), Part: p.part}
 	s.Records.HandedOver, s.Records.Counted, s.Records.Copies, s.Records.Nothing = t.Records, t.Counted, t.Copies, t.Nothing
 	s.Records.Failed, s.Records.Unsettled = t.Failed, t.Unsettled
 	s.Messages.Deleted, s.Messages.Sent, s.Messages.OtherStream, s.Messages.NotOurs = t.Deleted, t.Sent, len(p.strange), len(p.foreign)
@@ -118,6 +120,9 @@ func byClass(classes map[string]int) string {
 func (s *summary) verdict() error {
 	if n := s.Records.Unsettled; n > 0 && s.Stopped == "" {
 		return fmt.Errorf("%s unsettled, and still in the queue: redrive again when what they wait for is over", are(n, "record"))
+	}
+	if s.Part && s.Stopped == "" {
+		return errors.New("the queue had more than is read at once: redrive again")
 	}
 	return nil
 }
