@@ -114,10 +114,16 @@ func byClass(classes map[string]int) string {
 	return ": " + strings.Join(parts, ", ")
 }
 
-// verdict is an error when another run may get further.
+// verdict is an error when something that was to be redriven is left in the queue.
 func (s *summary) verdict() error {
-	if n := s.Records.Unsettled; n > 0 && s.Stopped == "" {
-		return fmt.Errorf("%s unsettled, and still in the queue: redrive again when what they wait for is over", are(n, "record"))
+	f := &s.Failures
+	switch {
+	case s.Stopped != "": // which is an error of its own
+		return nil
+	case s.Records.Unsettled > 0:
+		return fmt.Errorf("%s unsettled, and still in the queue: redrive again when what they wait for is over", are(s.Records.Unsettled, "record"))
+	case f.Failed+f.Unsettled+f.Trimmed+f.Untouched > 0:
+		return fmt.Errorf("%s left in the queue, for the reasons that the list gives", are(f.Failed+f.Unsettled+f.Trimmed+f.Untouched, "failure"))
 	}
 	return nil
 }
