@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -49,7 +51,10 @@ func newSummary(p *plan, t *tally, took time.Duration, stopped error) *summary {
 		s.RecordsPerSecond = float64(t.Records) / took.Seconds()
 	}
 	s.Trimmed = p.missingRanges()
-	if stopped != nil {
+	switch {
+	case errors.Is(stopped, context.Canceled): // Ctrl-C, wherever it struck
+		s.Stopped = "interrupted"
+	case stopped != nil:
 		s.Stopped = stopped.Error()
 	}
 	for _, it := range p.items {
