@@ -28,7 +28,8 @@ const (
 )
 
 var (
-	// ErrShardGone says that a shard is no longer in the stream: closed, and all its records trimmed.
+	// ErrShardGone says that a shard is no longer in the stream: closed, and all its records trimmed. Kinesis answers a
+	// stream that is not there in the same words: find the stream first.
 	ErrShardGone = errors.New("the shard is no longer in the stream")
 	// ErrNotOfShard says that a sequence number is not that of one of the shard's records, or no longer.
 	ErrNotOfShard = errors.New("the sequence number is not the shard's, or no longer")

@@ -74,7 +74,7 @@ func TestCommand_ListShowForeseeGo_OnEveryKindOfMessage(t *testing.T) {
 	}
 	code, stdout, stderr = w.redrive(t.Context(), "-go")
 	t.Log("\n" + stdout + stderr)
-	if code != cli.ExitDone || !strings.Contains(stdout, "counted") {
+	if code != cli.ExitFailed || !strings.Contains(stdout, "counted") || !strings.Contains(stderr, "3 failures are "+leftOver) {
 		t.Errorf("exit %d", code)
 	}
 	var rows []struct{ ID, Kind, Class, Readable string }

@@ -64,7 +64,8 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 func parseFlags(args []string, now time.Time) (options, error) {
 	f := cli.NewFlags("redrive", "Lists what is in the failure queue, a row for each failure; with -go it hands the records to the processor function again, in\n"+
 		"order, and deletes the messages of those that are settled. What has failed again stays, with its new reason. It can be repeated,\n"+
-		"killed, or run while the stream goes on: no event counts twice.\n\n"+
+		"killed, or run while the stream goes on: no event counts twice. Two at once share the messages, and then keep the order of keys\n"+
+		"each, but not between them. It exits with 1 when something of what was asked for is left in the queue.\n\n"+
 		"To look at a message is to receive it: SQS's metric for the age of the oldest leaves out what was received three times.\n\n"+
 		"An id is shard:record:place in its aggregate, or shard:first-last; the list has the last digits of sequence numbers, -json all.", "-class refused -show")
 	o := options{stack: f.Stack()}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -51,7 +52,10 @@ func newSummary(p *plan, t *tally, took time.Duration, stopped error) *summary {
 		s.RecordsPerSecond = float64(t.Records) / took.Seconds()
 	}
 	s.Trimmed = p.missingRanges()
-	if stopped != nil {
+	switch {
+	case errors.Is(stopped, context.Canceled): // Ctrl-C, wherever it struck
+		s.Stopped = "interrupted"
+	case stopped != nil:
 		s.Stopped = stopped.Error()
 	}
 	for _, it := range p.items {
@@ -116,13 +120,18 @@ func byClass(classes map[string]int) string {
 	return ": " + strings.Join(parts, ", ")
 }
 
-// verdict is an error when another run may get further.
+// verdict is an error when something that was to be redriven is left in the queue.
 func (s *summary) verdict() error {
-	if n := s.Records.Unsettled; n > 0 && s.Stopped == "" {
-		return fmt.Errorf("%s unsettled, and still in the queue: redrive again when what they wait for is over", are(n, "record"))
-	}
-	if s.Part && s.Stopped == "" {
+	f := &s.Failures
+	switch {
+	case s.Stopped != "": // which is an error of its own
+		return nil
+	case s.Records.Unsettled > 0:
+		return fmt.Errorf("%s unsettled, and still in the queue: redrive again when what they wait for is over", are(s.Records.Unsettled, "record"))
+	case s.Part:
 		return errors.New("the queue had more than is read at once: redrive again")
+	case f.Failed+f.Unsettled+f.Trimmed+f.Untouched > 0:
+		return fmt.Errorf("%s left in the queue, for the reasons that the list gives", are(f.Failed+f.Unsettled+f.Trimmed+f.Untouched, "failure"))
 	}
 	return nil
 }

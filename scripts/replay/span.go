@@ -57,6 +57,11 @@ func (s *span) parse(f *cli.Flags, from, to string, now time.Time) error {
 	if err := s.parseTo(to, now); err != nil {
 		return usage(f, "-to "+to, err)
 	}
+	for shard := range s.after {
+		if len(s.shards) > 0 && !slices.Contains(s.shards, shard) {
+			return f.Usagef("-after names shard %s, which is not among those of -shard", cli.ShortShard(shard))
+		}
+	}
 	switch {
 	case (s.first != "" || s.through != "") && len(s.shards) != 1:
 		return f.Usagef("a sequence number is a place in one shard: name it by -shard")

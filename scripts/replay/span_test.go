@@ -25,6 +25,7 @@ func TestReplay_WrongUsage_ExitsWith2AndAHint(t *testing.T) {
 		"-from latest":                       "there is nothing behind it yet",
 		"-from 2999-01-01":                   "the time is to come",
 		"-from 1h -to 2999-01-01":            "the time is to come",
+		"-from 1h -shard 0 -after 1:12":      "which is not among those of -shard",
 		"-from 1h -to 2h":                    "upside down: -from 1h is not before -to 2h",
 		"-from 1h -to tomorrow":              "want a time as in 2001-01-31T23:00:00Z or 2001-01-31, or a while ago as in 15m, or through:SEQUENCE",
 		"-from at:12":                        "is a place in one shard: name it by -shard",
