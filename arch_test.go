@@ -40,7 +40,7 @@ var rules = []rule{
 	{"internal/ledger", []string{"internal/meter", "internal/cloudevent"}, []string{service + "dynamodb/...", "github.com/aws/aws-sdk-go-v2/aws", smithy, sync}},
 	{"internal/failure", nil, []string{service + "sqs/...", "github.com/aws/aws-sdk-go-v2/aws", jsonModule, sync}},
 	{"internal/stream", nil, []string{service + "kinesis/...", "github.com/aws/aws-sdk-go-v2/aws/...", smithy}},
-	{"internal/handover", []string{"internal/direct", "internal/kpl"}, []string{service + "lambda/...", "github.com/aws/aws-sdk-go-v2/aws/...", smithy, jsonModule, "golang.org/x/time/rate"}},
+	{"internal/handover", []string{"internal/direct", "internal/kpl"}, []string{service + "lambda/...", service + "kinesis/types", "github.com/aws/aws-sdk-go-v2/aws/...", smithy, jsonModule, "golang.org/x/time/rate"}},
 	{"internal/client", nil, []string{"github.com/aws/aws-sdk-go-v2/aws/...", "github.com/aws/aws-sdk-go-v2/credentials"}},
 	{"internal/cli", []string{"internal/client", "internal/config", "internal/stream"}, []string{sdk, smithy, jsonModule, "github.com/jedib0t/go-pretty/v6/...", "github.com/schollz/progressbar/v3", "golang.org/x/term"}},
 	// The endpoint reads nothing of ours but words, names, and how a client is made.

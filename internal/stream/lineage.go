@@ -100,19 +100,6 @@ func (l *Lineage) holdsUp(parent string) bool {
 // End says that a shard has been read to its end.
 func (l *Lineage) End(id string) { l.shards[id].ended = true }
 
-// Order puts shards into an order in which each comes after its parents.
-func Order(shards []Shard) (ordered []Shard) {
-	var l Lineage
-	l.Add(shards...)
-	for ready := l.Next(); len(ready) > 0; ready = l.Next() {
-		for _, s := range ready {
-			ordered = append(ordered, s)
-			l.End(s.ID)
-		}
-	}
-	return ordered
-}
-
 // chosen gives those of a stream's shards that are to be read from a position: for Latest the open ones. only names
 // shards to keep to; empty, it names all.
 func chosen(shards []Shard, from Position, only []string) []Shard {

@@ -53,7 +53,7 @@ func TestOrder_AnyHistory_EachOnceAndAfterItsParents(t *testing.T) {
 			there[s.ID] = true
 		}
 		seen := map[string]bool{}
-		for _, s := range Order(shards) {
+		for _, s := range orderOf(shards) {
 			if seen[s.ID] {
 				t.Fatalf("%s twice", s.ID)
 			}
@@ -118,4 +118,17 @@ func TestChosen_ByPositionAndName(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
+}
+
+// orderOf reads shards one after the other, as they become ready.
+func orderOf(shards []Shard) (ordered []Shard) {
+	var l Lineage
+	l.Add(shards...)
+	for ready := l.Next(); len(ready) > 0; ready = l.Next() {
+		for _, s := range ready {
+			ordered = append(ordered, s)
+			l.End(s.ID)
+		}
+	}
+	return ordered
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/millrace/millrace/internal/awslocal/fault"
@@ -202,12 +201,7 @@ func median(ds []time.Duration) time.Duration {
 // write writes the summary: JSON, or tables for people.
 func (s *summary) write(w io.Writer, o options) error {
 	if o.json {
-		b, err := json.Marshal(s)
-		if err != nil {
-			return fmt.Errorf("encode summary: %w", err)
-		}
-		_, err = fmt.Fprintln(w, string(b))
-		return err
+		return cli.WriteObject(w, s)
 	}
 	if err := s.meters.Write(w, cli.Text); err != nil {
 		return err

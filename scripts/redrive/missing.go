@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/millrace/millrace/internal/cli"
@@ -57,10 +56,4 @@ func writeMissing(w io.Writer, ranges []missingRange) error {
 }
 
 // writeObject writes one JSON object, indented.
-func writeObject(w io.Writer, v any) error {
-	if err := json.MarshalWrite(w, v, jsontext.WithIndent("  ")); err != nil {
-		return fmt.Errorf("write JSON: %w", err)
-	}
-	_, err := fmt.Fprintln(w)
-	return err
-}
+func writeObject(w io.Writer, v any) error { return cli.WriteObject(w, v, jsontext.WithIndent("  ")) }

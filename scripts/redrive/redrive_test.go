@@ -236,7 +236,7 @@ func (a fakeArchive) Read(_ context.Context, s stream.Span, before string, each 
 			records = append(records, r)
 		}
 	}
-	return each(recordsOf(records))
+	return each(handover.Records(records))
 }
 
 func TestRedrive_RecordThatStaysUnsettled_KeepsItsMessageAndThoseOfItsKey(t *testing.T) {

@@ -94,7 +94,7 @@ func printText(out *bufio.Writer, u *shown) error {
 		_, err := fmt.Fprintf(out, "  %s\n  cannot be decoded: %s\n", cli.Printable(string(u.data)), cli.Printable(u.reason.Error()))
 		return err
 	}
-	_, err := fmt.Fprintf(out, "  %s\n", cli.Printable(string(compact(u.text))))
+	_, err := fmt.Fprintf(out, "  %s\n", cli.Printable(string(cli.Compact(u.text))))
 	return err
 }
 
@@ -114,18 +114,11 @@ func printJSON(out *bufio.Writer, u *shown) error {
 	text(`,"class":`, u.item.Class())
 	text(`,"reason":`, reasonOf(u.item.Message))
 	if u.text != nil {
-		b = append(append(b, `,"event":`...), compact(u.text)...)
+		b = append(append(b, `,"event":`...), cli.Compact(u.text)...)
 	} else {
 		b = base64.StdEncoding.AppendEncode(append(b, `,"data":"`...), u.data)
 		text(`","error":`, u.reason.Error())
 	}
 	_, err := out.Write(append(b, "}\n"...))
 	return err
-}
-
-// compact is a JSON text on one line.
-func compact(text []byte) jsontext.Value {
-	v := jsontext.Value(text).Clone()
-	_ = v.Compact() // the decoder has read it
-	return v
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/millrace/millrace/internal/direct"
+	"github.com/millrace/millrace/internal/handover"
 	"github.com/millrace/millrace/internal/stream"
 )
 
@@ -33,7 +34,7 @@ func (s *source) read(ctx context.Context, span stream.Span, each func([]direct.
 			}
 		}
 		begun = true
-		return each(recordsOf(page))
+		return each(handover.Records(page))
 	})
 	if err != nil || begun {
 		return err
@@ -46,18 +47,6 @@ func (s *source) trimmed(ctx context.Context, span stream.Span, before string, e
 		return nil
 	}
 	return s.archive.Read(ctx, span, before, each)
-}
-
-func recordsOf(page []types.Record) []direct.Record {
-	records := make([]direct.Record, len(page))
-	for i := range page {
-		r := &page[i]
-		records[i] = direct.Record{
-			SequenceNumber: aws.ToString(r.SequenceNumber), PartitionKey: aws.ToString(r.PartitionKey),
-			Arrival: aws.ToTime(r.ApproximateArrivalTimestamp), Data: r.Data,
-		}
-	}
-	return records
 }
 
 // walker goes through the records of one shard's failures in order, those that come with their message and those that

@@ -16,7 +16,6 @@ import (
 
 	"github.com/millrace/millrace/internal/cli"
 	"github.com/millrace/millrace/internal/config"
-	"github.com/millrace/millrace/internal/direct"
 	"github.com/millrace/millrace/internal/handover"
 	"github.com/millrace/millrace/internal/ledger"
 )
@@ -131,15 +130,7 @@ func (p *passage) run(ctx context.Context) error {
 // handOver hands records over, and all that is left of a shard before its children come.
 func (p *passage) handOver(ctx context.Context, shard string, records []types.Record, ended bool) error {
 	p.shards[shard] = true
-	batch := make([]direct.Record, len(records))
-	for i := range records {
-		r := &records[i]
-		batch[i] = direct.Record{
-			SequenceNumber: aws.ToString(r.SequenceNumber), PartitionKey: aws.ToString(r.PartitionKey),
-			Arrival: aws.ToTime(r.ApproximateArrivalTimestamp), Data: r.Data,
-		}
-	}
-	err := p.to.Add(ctx, shard, batch...)
+	err := p.to.Add(ctx, shard, handover.Records(records)...)
 	if err == nil && p.into.begun == nil && p.tally.counted > 0 {
 		err = p.into.check(ctx)
 	}

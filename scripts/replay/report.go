@@ -64,7 +64,7 @@ func (o *options) report(r *report, stdout, stderr io.Writer) error {
 	}
 	write := r.writeText
 	if o.json {
-		write = func(w io.Writer) error { return writeObject(w, r) }
+		write = func(w io.Writer) error { return cli.WriteObject(w, r) }
 	}
 	if err := write(stdout); err != nil {
 		return errors.Join(r.err, err)

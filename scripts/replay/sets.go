@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/go-json-experiment/json"
 
 	"github.com/millrace/millrace/internal/cli"
 	"github.com/millrace/millrace/internal/config"
@@ -24,7 +23,7 @@ func listSets(ctx context.Context, o options, cfg aws.Config, stdout io.Writer) 
 		return err
 	}
 	if o.json {
-		return writeObject(stdout, struct {
+		return cli.WriteObject(stdout, struct {
 			Sets []string `json:"sets"`
 		}{names})
 	}
@@ -78,7 +77,7 @@ func (d *dropped) report(o options, table string, err error, stdout, stderr io.W
 	}
 	switch {
 	case o.json:
-		if failed := writeObject(stdout, d); err == nil {
+		if failed := cli.WriteObject(stdout, d); err == nil {
 			err = failed
 		}
 	case d.DryRun:
@@ -86,15 +85,5 @@ func (d *dropped) report(o options, table string, err error, stdout, stderr io.W
 	case d.Dropped:
 		fmt.Fprintf(stdout, "set %s is removed from table %s: %s\n", d.Set, table, cli.Count(d.Items, "item"))
 	}
-	return err
-}
-
-// writeObject writes one JSON object on a line.
-func writeObject(w io.Writer, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("write the answer: %w", err)
-	}
-	_, err = w.Write(append(b, '\n'))
 	return err
 }

@@ -119,7 +119,7 @@ func (c *counter) write(o options, gaps []gap, w io.Writer) error {
 	}
 	slices.SortFunc(all, func(a, b seen) int { return cmp.Compare(a.Shard, b.Shard) })
 	if o.json {
-		return writeObject(w, struct {
+		return cli.WriteObject(w, struct {
 			Set     string `json:"set"`
 			Shards  []seen `json:"shards"`
 			Trimmed []gap  `json:"trimmed"`

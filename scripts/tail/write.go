@@ -30,7 +30,7 @@ func writeJSON(out *bufio.Writer, l *line) error {
 	text(`,"arrival":`, l.arrival.UTC().Format(time.RFC3339Nano))
 	if l.event != nil {
 		b = append(b, `,"event":`...)
-		b = append(b, compact(l.text)...)
+		b = append(b, cli.Compact(l.text)...)
 	} else {
 		b = append(b, `,"data":"`...)
 		b = base64.StdEncoding.AppendEncode(b, l.data)
@@ -41,13 +41,6 @@ func writeJSON(out *bufio.Writer, l *line) error {
 	}
 	_, err := out.Write(append(b, "}\n"...))
 	return err
-}
-
-// compact is a JSON text on one line.
-func compact(text []byte) jsontext.Value {
-	v := jsontext.Value(text).Clone()
-	_ = v.Compact() // the decoder has read it
-	return v
 }
 
 // Widths of what people read. A column grows with what comes into it, up to the most.
@@ -77,7 +70,7 @@ func (c *columns) write(out *bufio.Writer, l *line) error {
 	case l.event != nil:
 		c.cell(3, l.event.Type)
 		c.cell(4, l.event.ID)
-		c.last(string(compact(l.event.Data)))
+		c.last(string(cli.Compact(l.event.Data)))
 	case l.reason != nil:
 		c.last("undecodable: " + l.reason.Error())
 		c.last(beginning(l.data))

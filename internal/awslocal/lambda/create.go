@@ -43,6 +43,15 @@ func (s *Service) fetch(in codeInput) ([]byte, error) {
 	return data, nil
 }
 
+// receive unpacks the code that a request brings, or names.
+func (s *Service) receive(in codeInput) (*code, error) {
+	zip, err := s.fetch(in)
+	if err != nil {
+		return nil, err
+	}
+	return s.upload(zip)
+}
+
 type createInput struct {
 	settings
 	Architectures []string
@@ -101,11 +110,7 @@ func (s *Service) createFunction(r *http.Request) (int, any, error) {
 	if len(in.Architectures) > 0 {
 		f.Architecture = in.Architectures[0]
 	}
-	zip, err := s.fetch(in.Code)
-	if err != nil {
-		return 0, nil, err
-	}
-	c, err := s.upload(zip)
+	c, err := s.receive(in.Code)
 	if err != nil {
 		return 0, nil, err
 	}

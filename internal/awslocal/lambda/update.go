@@ -29,11 +29,7 @@ func (s *Service) updateCode(r *http.Request) (int, any, error) {
 	if _, ok := s.Function(name); !ok { // before what may be long
 		return 0, nil, s.notFound(name)
 	}
-	zip, err := s.fetch(in.codeInput)
-	if err != nil {
-		return 0, nil, err
-	}
-	c, err := s.upload(zip)
+	c, err := s.receive(in.codeInput)
 	if err != nil {
 		return 0, nil, err
 	}
