@@ -134,6 +134,7 @@ func TestInvoke_ResponseSize_IsBounded(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	invoke(t, s, []byte("{}"))
+	s.Close() // which waits for the output
 	mustContain(t, out.text(), "refused with 413")
 }
 
@@ -255,6 +256,7 @@ func TestInvoke_InitFails_AnswersItsReason(t *testing.T) {
 		if f := failureOf(t, invoke(t, s, []byte("{}"))); f != want {
 			t.Errorf("%s: %+v", mode, f)
 		}
+		s.Close() // which waits for the output
 		mustContain(t, out.text(), "f out starting")
 		if st := s.Stats("f"); st.ColdStarts != 1 || st.Errors != 1 || len(st.Inits) != 0 {
 			t.Errorf("%s: stats %+v", mode, st)
