@@ -11,9 +11,6 @@ import (
 	"time"
 )
 
-// drainTime is how long output may still come when the process has ended but one that it started holds its pipes.
-const drainTime = time.Second
-
 // headerTime bounds how long the header of a request to the Runtime API may take: loopback brings it at once.
 const headerTime = 10 * time.Second
 
@@ -26,7 +23,7 @@ type instance struct {
 	cmd        *exec.Cmd
 	api        *http.Server
 	code       *code
-	output     [2]*lines
+	output     [2]*outlet    // stdout, stderr
 	log        *tail         // of both
 	events     chan *event   // taken by next, which waits for one
 	ready      chan struct{} // closed by the first next
@@ -80,20 +77,32 @@ func (s *Service) launch(i *instance) error {
 		ReadHeaderTimeout: headerTime,
 		ErrorLog:          slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
 	}
-	i.output = [2]*lines{s.lines(i, "stdout", s.opt.Stdout), s.lines(i, "stderr", s.opt.Stderr)}
 	i.cmd = exec.Command(conf.bootstrap())
 	i.cmd.Dir = conf.CodeDir
 	i.cmd.Env = conf.environment(s.opt, i.version.number, i.key, l.Addr().String())
-	i.cmd.Stdout, i.cmd.Stderr = i.output[0], i.output[1]
 	i.cmd.SysProcAttr = attributes()
-	i.cmd.WaitDelay = drainTime
-	if err := i.cmd.Start(); err != nil {
+	if err := s.spawn(i); err != nil {
 		return errors.Join(fmt.Errorf("start %s: %w", conf.bootstrap(), err), l.Close())
 	}
 	s.register(i)
 	s.processes.Go(func() { _ = i.api.Serve(l) }) // ends with Close, and then the process has ended too
 	s.processes.Go(func() { s.wait(i) })
 	return nil
+}
+
+// spawn starts the instance's process, and follows its output.
+func (s *Service) spawn(i *instance) error {
+	for n, emit := range []func([]byte){s.emitter(i, "stdout", s.opt.Stdout), s.emitter(i, "stderr", s.opt.Stderr)} {
+		o, err := newOutlet(emit)
+		if err != nil {
+			return err
+		}
+		defer o.in.Close() // the process has its own by then, or there is none
+		s.processes.Go(o.follow)
+		i.output[n] = o
+	}
+	i.cmd.Stdout, i.cmd.Stderr = i.output[0].in, i.output[1].in
+	return i.cmd.Start()
 }
 
 // register makes the instance known to Kill and Close. A process that started while Close went round is killed here.
@@ -111,8 +120,8 @@ func (s *Service) register(i *instance) {
 func (s *Service) wait(i *instance) {
 	i.exit = i.cmd.Wait()
 	i.kill() // what it started and left behind
-	for _, l := range i.output {
-		l.flush()
+	for _, o := range i.output {
+		o.end()
 	}
 	_ = i.api.Close()
 	s.mu.Lock()
@@ -137,15 +146,15 @@ func (i *instance) stop() {
 	}
 }
 
-// lines makes the writer for one of a process's outputs.
-func (s *Service) lines(i *instance, stream string, to func(string, []byte)) *lines {
+// emitter is what becomes of a line of one of the instance's outputs.
+func (s *Service) emitter(i *instance, stream string, to func(string, []byte)) func([]byte) {
 	if to == nil {
 		to = func(function string, line []byte) {
 			s.opt.Log.Info("function output", "function", function, "stream", stream, "line", string(line))
 		}
 	}
-	return &lines{emit: func(line []byte) {
+	return func(line []byte) {
 		i.log.add(line)
 		to(i.conf.Name, line)
-	}}
+	}
 }

@@ -107,7 +107,7 @@ func (s *Service) run(v *version, ref string, in Invocation, rule fault.Rule) An
 	i, answer := s.attempt(v, e, rule)
 	answer.ExecutedVersion = v.number
 	if e.tail && i != nil {
-		answer.Log = s.logOf(i, e)
+		answer.Log = i.log.end(e, time.Since(e.began), i.conf.MemoryMB)
 	}
 	if rule.Kind == fault.Hang {
 		s.pause(rule.Delay)
@@ -223,6 +223,9 @@ func (s *Service) serve(i *instance, e *event, kind fault.Kind) (answer Answer, 
 	}
 	select {
 	case answer = <-e.answer:
+		for _, o := range i.output {
+			o.drain()
+		}
 	case <-i.exited:
 		answer = e.orCrashed(i)
 	case <-limit.C:

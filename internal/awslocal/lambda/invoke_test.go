@@ -271,6 +271,17 @@ func TestInvoke_Output_ComesByLines(t *testing.T) {
 	mustContain(t, out.text(), "f out starting", "f out one\nf out two", "f err ONE\nf err TWO")
 }
 
+func TestInvoke_Output_IsHandedOnBeforeTheAnswer(t *testing.T) {
+	s, out := service(t, "plain", nil)
+	for n := range 300 {
+		line := "line " + strconv.Itoa(n)
+		invoke(t, s, script("print", line, 0))
+		if text := out.text(); !strings.Contains(text, "f out "+line) || !strings.Contains(text, "f err "+strings.ToUpper(line)) {
+			t.Fatalf("no %s in what has been handed on", line)
+		}
+	}
+}
+
 func TestUpdate_NextInvocation_StartsColdWithTheNewEnvironment(t *testing.T) {
 	s, _ := service(t, "plain", nil)
 	environment(t, s)

@@ -6,14 +6,8 @@ import (
 	"time"
 )
 
-const (
-	// MaxLog bounds Answer.Log: AWS gives the last 4 KB of an invocation's log.
-	MaxLog = 4 << 10
-
-	// outputRest is how long output may come behind the answer of the invocation that wrote it: the two go different ways,
-	// and nothing in them tells that all is there.
-	outputRest = 20 * time.Millisecond
-)
+// MaxLog bounds Answer.Log: AWS gives the last 4 KB of an invocation's log.
+const MaxLog = 4 << 10
 
 // tail keeps the end of what an instance writes during one invocation. It is safe for concurrent use.
 type tail struct {
@@ -47,13 +41,4 @@ func (t *tail) end(e *event, took time.Duration, memoryMB int) []byte {
 	defer t.mu.Unlock()
 	text := append([]byte(nil), t.text...)
 	return text[max(0, len(text)-MaxLog):]
-}
-
-// logOf gives the log of an invocation that the instance has just answered.
-func (s *Service) logOf(i *instance, e *event) []byte {
-	took := time.Since(e.began)
-	if !i.ended() {
-		s.pause(outputRest)
-	}
-	return i.log.end(e, took, i.conf.MemoryMB)
 }

@@ -6,7 +6,7 @@ import "bytes"
 // events of 256 KiB until 2025, and a log line beyond is no line.
 const MaxLine = 256 << 10
 
-// lines cuts what is written to it into lines. It is not safe for concurrent use: os/exec writes from one goroutine.
+// lines cuts what is written to it into lines. It is not safe for concurrent use.
 type lines struct {
 	emit func([]byte) // must not keep its argument
 	rest []byte       // a line's beginning, at most MaxLine

@@ -49,8 +49,9 @@ type Options struct {
 	// Objects gives an object of S3, for code that a request names by bucket and key; without it such code is NotImplemented.
 	// What is not there is a *wire.Error of S3's.
 	Objects func(bucket, key string) ([]byte, error)
-	// Stdout and Stderr get each line that a function writes, without its end, at most MaxLine bytes at once. A line must
-	// not be kept after the return. Lines of several instances arrive concurrently. Without them lines go to Log.
+	// Stdout and Stderr get each line that a function writes, without its end, at most MaxLine bytes at once; those that it
+	// wrote before its answer they have when Invoke returns. A line must not be kept after the return. Lines of several
+	// instances arrive concurrently. Without them lines go to Log.
 	Stdout, Stderr func(function string, line []byte)
 }
 
