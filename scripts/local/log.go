@@ -2,12 +2,10 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"math"
 	"sync"
-	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -18,7 +16,6 @@ type functionLog struct {
 	mu      sync.Mutex
 	copies  int64
 	batches int // lines of metrics: one an invocation that came to its end
-	changed chan struct{}
 	out     io.Writer
 	left    int // lines that may still be shown
 }
@@ -39,33 +36,13 @@ func (l *functionLog) stdout(function string, line []byte) {
 	defer l.mu.Unlock()
 	l.copies += int64(metrics.Copies)
 	l.batches++
-	if l.changed != nil {
-		close(l.changed)
-		l.changed = nil
-	}
 }
 
-// copiesOf waits until so many batches have written their metrics, which come by another way than their answers and may
-// come later; but not for long.
-func (l *functionLog) copiesOf(ctx context.Context, batches int) int64 {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	for {
-		l.mu.Lock()
-		if l.batches >= batches || ctx.Err() != nil {
-			defer l.mu.Unlock()
-			return l.copies
-		}
-		if l.changed == nil {
-			l.changed = make(chan struct{})
-		}
-		changed := l.changed
-		l.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
-	}
+// copiesSoFar tells how many copies the metrics have named.
+func (l *functionLog) copiesSoFar() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.copies
 }
 
 // ended tells how many invocations have come to their end.

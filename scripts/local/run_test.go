@@ -92,7 +92,7 @@ func runJSON(t *testing.T, file string, args ...string) result {
 
 func TestRun_Plain_IsEqual(t *testing.T) {
 	r := runJSON(t, fileOf(t, flights(t, 3000)...))
-	if r.Events != 3000 || r.Duplicates != 0 || r.Failed != 0 || r.ColdStarts != 2 || len(r.Faults) != 0 {
+	if r.Events != 3000 || r.Duplicates != 0 || r.Failed != 0 || r.ColdStarts < 1 || r.ColdStarts > 2 || len(r.Faults) != 0 {
 		t.Errorf("%+v", r)
 	}
 	if !(r.EventsPerSecond > 0 && r.P50 > 0 && r.P99 >= r.P50 && r.Seconds > 0) {

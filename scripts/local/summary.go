@@ -57,7 +57,7 @@ func (s *localStack) sumUp(ctx context.Context, l *load, set *meter.Set) (*summa
 	latencies := s.settled.end()
 	sum.P50, sum.P99 = percentile(latencies, 0.50), percentile(latencies, 0.99)
 	stats := s.endpoint.Lambda.Stats(s.outputs[config.OutputProcessor])
-	sum.Duplicates = s.logs.copiesOf(ctx, stats.Invocations-stats.Errors)
+	sum.Duplicates = s.logs.copiesSoFar() // a batch is settled by its answer, and its metrics come before that
 	sum.ColdStarts, sum.first = stats.ColdStarts, median(stats.Inits)
 	for prefix, u := range s.endpoint.DynamoDB.Units(s.outputs[config.OutputTable]) {
 		per1000 := u.Write * 1000 / float64(max(1, l.truth.events))
