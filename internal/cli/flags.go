@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // Flags is the flag set of a command, with a help text that says what the command does before it lists its flags.
@@ -37,7 +38,7 @@ func (*helpRequest) Error() string { return "help was asked for" }
 // argument. Return its error as it is: Execute turns -h into help, and the rest into a usage error with a hint.
 func (f *Flags) Parse(args []string) error {
 	for {
-		err := f.FlagSet.Parse(args)
+		err := f.parse(args)
 		switch {
 		case errors.Is(err, flag.ErrHelp):
 			return &helpRequest{f.help()}
@@ -55,6 +56,42 @@ func (f *Flags) Parse(args []string) error {
 		f.arguments = append(f.arguments, f.FlagSet.Arg(0))
 		args = f.FlagSet.Args()[1:]
 	}
+}
+
+// parse reads flags up to the first argument. Errors of numbers say what is wanted, where package flag says "parse error".
+func (f *Flags) parse(args []string) error {
+	f.VisitAll(func(fl *flag.Flag) {
+		if g, ok := fl.Value.(flag.Getter); ok {
+			switch g.Get().(type) {
+			case int:
+				fl.Value = wanting{fl.Value, "a whole number"}
+			case float64:
+				fl.Value = wanting{fl.Value, "a number"}
+			case time.Duration:
+				fl.Value = wanting{fl.Value, "a length of time, as in 90s or 15m"}
+			}
+		}
+	})
+	defer f.VisitAll(func(fl *flag.Flag) { // the help tells flags by their types
+		if w, ok := fl.Value.(wanting); ok {
+			fl.Value = w.Value
+		}
+	})
+	return f.FlagSet.Parse(args)
+}
+
+// wanting is the value of a flag that knows what it wants.
+type wanting struct {
+	flag.Value
+	what string
+}
+
+// Set reads the value.
+func (w wanting) Set(s string) error {
+	if w.Value.Set(s) != nil {
+		return errors.New("want " + w.what)
+	}
+	return nil
 }
 
 // Args gives what stood among the flags and was none.

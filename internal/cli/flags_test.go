@@ -58,7 +58,7 @@ func TestParse_WrongUse_IsAUsageErrorWithAHint(t *testing.T) {
 		want      string
 	}{
 		{"", []string{"-rates", "1"}, "flag provided but not defined: -rates"},
-		{"", []string{"-rate", "x"}, `invalid value "x" for flag -rate: parse error`},
+		{"", []string{"-rate", "x"}, `invalid value "x" for flag -rate: want a whole number`},
 		{"", []string{"-rate"}, "flag needs an argument: -rate"},
 		{"", []string{"file"}, `unexpected argument "file"`},
 		{"FILE", []string{"file", "-dry"}, "flag provided but not defined: -dry"},

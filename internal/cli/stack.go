@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/millrace/millrace/internal/client"
 	"github.com/millrace/millrace/internal/config"
@@ -50,6 +51,7 @@ func (s *Stack) Config(ctx context.Context) (aws.Config, error) {
 	options := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithHTTPClient(client.HTTP()),
 		awsconfig.WithRegion(s.Region),
+		awsconfig.WithLogger(logging.Nop{}), // what goes wrong is told by the error
 	}
 	if client.IsLoopback(endpoint) {
 		options = append(options, awsconfig.WithDefaultRegion(localRegion))
@@ -67,7 +69,7 @@ func (s *Stack) Config(ctx context.Context) (aws.Config, error) {
 		}
 	}
 	if cfg.Region == "" {
-		return aws.Config{}, Usagef("-region names one, and so does AWS_REGION", "no AWS region")
+		return aws.Config{}, Usagef("-region names one, and so does AWS_REGION; for a local stack give -endpoint, or set AWS_ENDPOINT_URL", "no AWS region")
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return aws.Config{}, fmt.Errorf("no AWS credentials: `aws configure` or `aws sso login` gives some, or use a local endpoint (-endpoint; %s): %w", startLocal, err)

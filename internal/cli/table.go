@@ -26,7 +26,7 @@ const (
 	CSV  Format = "csv"  // RFC 4180, with a header
 )
 
-// Format adds -json and -csv; without them rows are text for people. Of both the last one counts.
+// Format adds -json and -csv, of which one may be given; without them rows are text for people.
 func (f *Flags) Format() *Format {
 	format := Text
 	choose := func(name string, as Format, what string) {
