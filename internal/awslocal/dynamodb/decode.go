@@ -52,7 +52,7 @@ func serialization(err error) error {
 	if e, ok := err.(*wire.Error); ok {
 		return e
 	}
-	return &wire.Error{Code: "SerializationException", Message: err.Error()}
+	return wire.Unreadable(err)
 }
 
 // reject keeps the first refusal of a value.

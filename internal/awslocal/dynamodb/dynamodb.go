@@ -207,13 +207,4 @@ func (v *violations) tableName(o optional, shortest int) {
 	}
 }
 
-func (v violations) err() error {
-	if len(v) == 0 {
-		return nil
-	}
-	plural := ""
-	if len(v) > 1 {
-		plural = "s"
-	}
-	return invalid("%d validation error%s detected: %s", len(v), plural, strings.Join(v, "; "))
-}
+func (v violations) err() error { return wire.Violated(v) }

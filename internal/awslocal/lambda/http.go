@@ -122,12 +122,12 @@ func (a Answer) write(w http.ResponseWriter) {
 
 // invocation reads the payload; none is the empty object, as on AWS.
 func invocation(r *http.Request) (Invocation, error) {
-	payload, err := readAtMost(r.Body, MaxRequest)
+	payload, err := wire.ReadAtMost(r.Body, MaxRequest)
 	switch {
-	case errors.Is(err, errTooLong):
+	case errors.Is(err, wire.ErrTooLong):
 		return Invocation{}, errRequestTooLarge
 	case err != nil:
-		return Invocation{}, wire.Errorf("InvalidRequestContentException", "read the payload: %v", err)
+		return Invocation{}, &wire.Error{Code: "InvalidRequestContentException", Message: "read the payload: " + err.Error()}
 	case len(bytes.TrimSpace(payload)) == 0:
 		payload = []byte("{}")
 	case !jsontext.Value(payload).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)):

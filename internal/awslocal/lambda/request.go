@@ -96,15 +96,7 @@ func (v *violations) within(member string, value, low, high int) {
 	}
 }
 
-func (v violations) err() error {
-	switch len(v) {
-	case 0:
-		return nil
-	case 1:
-		return wire.Errorf("ValidationException", "1 validation error detected: %s", v[0])
-	}
-	return wire.Errorf("ValidationException", "%d validation errors detected: %s", len(v), strings.Join(v, "; "))
-}
+func (v violations) err() error { return wire.Violated(v) }
 
 // invalid is the error for values that AWS refuses after it has read the request.
 func invalid(message string) *wire.Error { return user("InvalidParameterValueException", message, 0) }

@@ -3,10 +3,11 @@ package lambda
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
 // event is one invocation on its way through an instance.
@@ -82,8 +83,8 @@ func (i *instance) settle(id string) *event {
 // respond takes the answer of the event under way: the function's own, or with functionError its error document.
 func (i *instance) respond(functionError string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := readAtMost(r.Body, MaxResponse)
-		if err != nil && !errors.Is(err, errTooLong) {
+		body, err := wire.ReadAtMost(r.Body, MaxResponse)
+		if err != nil && !errors.Is(err, wire.ErrTooLong) {
 			return // the connection broke: the process has died or will ask again
 		}
 		e := i.settle(r.PathValue("id"))
@@ -102,7 +103,7 @@ func (i *instance) respond(functionError string) http.HandlerFunc {
 
 // initError takes the reason for which the function cannot start.
 func (i *instance) initError(w http.ResponseWriter, r *http.Request) {
-	body, err := readAtMost(r.Body, MaxResponse)
+	body, err := wire.ReadAtMost(r.Body, MaxResponse)
 	if err != nil {
 		body = failure{"Runtime.InitError", "the initialisation failed, and its reason could not be read"}.document()
 	}
@@ -111,22 +112,4 @@ func (i *instance) initError(w http.ResponseWriter, r *http.Request) {
 	default: // one reason is enough
 	}
 	reply(w, http.StatusAccepted, map[string]string{"status": "OK"})
-}
-
-var errTooLong = errors.New("too long")
-
-// maxDrain bounds what is taken of a body that is too long.
-const maxDrain = 10 * MaxResponse
-
-// readAtMost reads to the end, or fails with errTooLong beyond n bytes. Of the rest it takes up to maxDrain without
-// keeping it: a client that is still writing would not read the answer. Beyond that net/http closes the connection.
-func readAtMost(r io.Reader, n int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, n+1))
-	if err != nil || int64(len(b)) <= n {
-		return b, err
-	}
-	if _, err := io.Copy(io.Discard, io.LimitReader(r, maxDrain)); err != nil {
-		return nil, err
-	}
-	return nil, errTooLong
 }

@@ -1,8 +1,6 @@
 package lambda
 
 import (
-	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -28,26 +26,5 @@ func TestRuntimeAPI_CallOfAWebPage_IsRefused(t *testing.T) {
 		if w.Code != c.want {
 			t.Errorf("%s: %d, want %d", name, w.Code, c.want)
 		}
-	}
-}
-
-// endless counts what is read of a body without end.
-type endless struct{ read int64 }
-
-func (e *endless) Read(b []byte) (int, error) {
-	e.read += int64(len(b))
-	if e.read > 100*MaxResponse {
-		return 0, io.ErrUnexpectedEOF
-	}
-	return len(b), nil
-}
-
-func TestReadAtMost_BodyWithoutEnd_IsLeft(t *testing.T) {
-	body := new(endless)
-	if b, err := readAtMost(body, 10); !errors.Is(err, errTooLong) || b != nil {
-		t.Errorf("%d bytes, %v", len(b), err)
-	}
-	if body.read > maxDrain+1<<20 {
-		t.Errorf("%d bytes taken", body.read)
 	}
 }

@@ -5,7 +5,6 @@ package s3
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -88,7 +87,7 @@ func (s *Service) Get(bucket, key string) ([]byte, error) {
 // ServeHTTP answers one call.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := prepare(w, r); err != nil {
-		fail(w, err)
+		wire.WriteRESTXML(w, err)
 		return
 	}
 	s.handler.ServeHTTP(&answer{ResponseWriter: w, request: r}, r)
@@ -139,22 +138,6 @@ func prepare(w http.ResponseWriter, r *http.Request) error {
 const defaultType = "binary/octet-stream"
 
 var errTooLarge = wire.Errorf("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size: here %d bytes", MaxRequest)
-
-// fail writes an error as S3 has it.
-func fail(w http.ResponseWriter, err error) {
-	e := new(wire.Error)
-	if !errors.As(err, &e) {
-		e = &wire.Error{Code: "InternalError", Message: err.Error(), Status: http.StatusInternalServerError}
-	}
-	status := e.Status
-	if status == 0 {
-		status = http.StatusBadRequest
-	}
-	wire.WriteXML(w, status, struct {
-		XMLName                  xml.Name `xml:"Error"`
-		Code, Message, RequestId string
-	}{Code: e.Code, Message: e.Message, RequestId: wire.NewID()})
-}
 
 // answer takes headers out of gofakes3's answers: its leave for any web page to read them, and checksums where AWS sends
 // none (an object's is not that of a range, and comes on demand). The names of users' metadata it writes in lower case, as

@@ -5,7 +5,6 @@ package sns
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -129,12 +128,9 @@ func (s *Service) Subscribe(topicARN, queueARN string, raw bool) (arn string, er
 	return sub.arn, nil
 }
 
-// SubscriptionARN is the ARN of a queue's subscription to a topic, whether there is one or not. On AWS it is random; here
-// it follows from the two, so that a template's references can have it before it is made.
+// SubscriptionARN is the ARN of a queue's subscription to a topic, whether there is one or not.
 func SubscriptionARN(topicARN, queueARN string) string {
-	b := sha256.Sum256([]byte(topicARN + " " + queueARN))
-	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80 // a UUID of version 8, of one's own making
-	return fmt.Sprintf("%s:%x-%x-%x-%x-%x", topicARN, b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+	return topicARN + ":" + wire.IDOf(topicARN+" "+queueARN)
 }
 
 // Publish delivers a message without a subject to all subscriptions of a topic before it returns.

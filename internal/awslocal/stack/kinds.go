@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/internal/awslocal/esm"
 	"github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
+	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
 // Queue is an AWS::SQS::Queue to create.
@@ -147,7 +148,7 @@ func (p *plan) mapping(in *properties, name string) (any, map[string]string) {
 	c, before := esm.DefaultConfig(), len(p.errs)
 	ref := in.required("FunctionName")
 	function, qualifier := lambda.SplitName(ref)
-	m := Mapping{UUID: uuid(p.stackID() + name), Function: function}
+	m := Mapping{UUID: wire.IDOf(p.stackID() + name), Function: function}
 	c.EventSourceARN = in.required("EventSourceArn")
 	c.FunctionARN = p.arn("lambda", "function:"+m.Function)
 	switch qualifier {

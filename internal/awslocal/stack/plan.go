@@ -1,11 +1,12 @@
 package stack
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
 // plan is what a template comes to: what has to be created, in its order, and the stack that it then is.
@@ -147,11 +148,5 @@ func (p *plan) arn(service, resource string) string {
 
 // stackID and the ids of mappings are random on AWS. Here they follow from the names: the same template gives the same.
 func (o Options) stackID() string {
-	return fmt.Sprintf("arn:aws:cloudformation:%s:%s:stack/%s/%s", o.Region, o.Account, o.Name, uuid(o.Name))
-}
-
-func uuid(name string) string {
-	b := sha256.Sum256([]byte(name))
-	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80 // version 8, of one's own making
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+	return fmt.Sprintf("arn:aws:cloudformation:%s:%s:stack/%s/%s", o.Region, o.Account, o.Name, wire.IDOf(o.Name))
 }

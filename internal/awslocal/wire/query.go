@@ -17,7 +17,7 @@ func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	}
 	if err := r.ParseForm(); err != nil {
-		return nil, Errorf("MalformedInput", "%v", err)
+		return nil, &Error{Code: "MalformedInput", Message: err.Error()}
 	}
 	return r.PostForm, nil
 }
@@ -42,7 +42,16 @@ func WriteQuery(w http.ResponseWriter, namespace string, err error) {
 	WriteXML(w, e.status(), doc)
 }
 
-// WriteXML writes an answer of the Query protocol.
+// WriteRESTXML writes an error as S3 has it. An error that is not an *Error is an InternalError.
+func WriteRESTXML(w http.ResponseWriter, err error) {
+	e := asError(err, "InternalError")
+	WriteXML(w, e.status(), struct {
+		XMLName                  xml.Name `xml:"Error"`
+		Code, Message, RequestId string
+	}{Code: e.Code, Message: e.Message, RequestId: NewID()})
+}
+
+// WriteXML writes a document.
 func WriteXML(w http.ResponseWriter, status int, doc any) {
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(status)

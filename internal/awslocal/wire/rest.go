@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -55,21 +56,40 @@ func Mux(service string, routes []Route) *http.ServeMux {
 	return mux
 }
 
+// ErrTooLong is what ReadAtMost gives for a body that is.
+var ErrTooLong = errors.New("too long")
+
+// maxDrain bounds what is taken of a body that is too long.
+const maxDrain = 64 << 20
+
+// ReadAtMost reads a body to its end, or fails with ErrTooLong beyond most bytes. Of the rest it takes up to 64 MiB
+// without keeping it: a client that is still writing would not read the answer. Beyond that net/http closes the
+// connection.
+func ReadAtMost(body io.Reader, most int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(body, most+1))
+	if err != nil || int64(len(b)) <= most {
+		return b, err
+	}
+	if _, err := io.Copy(io.Discard, io.LimitReader(body, maxDrain)); err != nil {
+		return nil, err
+	}
+	return nil, ErrTooLong
+}
+
 // ReadREST reads a request's document of at most most bytes; what is longer gives tooLong, and no document is none of
 // its members.
 func ReadREST(r *http.Request, most int64, tooLong error, into any) error {
-	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	body, err := ReadAtMost(r.Body, most)
 	switch {
-	case err != nil:
-		return Errorf("SerializationException", "read the request: %v", err)
-	case int64(len(body)) > most:
-		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, most)) // a client that is still writing would not read the answer
+	case errors.Is(err, ErrTooLong):
 		return tooLong
+	case err != nil:
+		return Unreadable(fmt.Errorf("read the request: %w", err))
 	case len(body) == 0:
 		return nil
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return Errorf("SerializationException", "%v", err)
+		return Unreadable(err)
 	}
 	return nil
 }

@@ -1,11 +1,13 @@
-// Package wire speaks AWS's JSON protocols (1.0 and 1.1) over HTTP for the emulated services: it routes a request by
-// its X-Amz-Target, acts out faults, and writes answers, events and errors as the SDKs expect them.
+// Package wire speaks AWS's protocols over HTTP for the emulated services. For the JSON protocols (1.0 and 1.1) it routes a
+// request by its X-Amz-Target, acts out faults, and writes answers, events and errors as the SDKs expect them; for the REST
+// and Query protocols it has the parts that services share.
 package wire
 
 import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -34,7 +36,7 @@ func JSON[In, Out any](f func(context.Context, *In) (*Out, error)) Operation {
 	return func(ctx context.Context, request, out []byte) ([]byte, error) {
 		var in In
 		if err := json.Unmarshal(request, &in); err != nil {
-			return nil, Errorf("SerializationException", "%v", err)
+			return nil, Unreadable(err)
 		}
 		res, err := f(ctx, &in)
 		if err != nil {
@@ -195,6 +197,18 @@ func NewID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return uuid(b)
+}
+
+// IDOf makes a UUID of one's own making (version 8) that follows from a name, where AWS's ids are random: a template's
+// references can have it before what it names is made.
+func IDOf(name string) string {
+	b := sha256.Sum256([]byte(name))
+	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
+	return uuid([16]byte(b[:16]))
+}
+
+func uuid(b [16]byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
@@ -218,7 +232,7 @@ func read(r *http.Request, into []byte) ([]byte, error) {
 		buf.Grow(min(int(r.ContentLength), readAhead) + bytes.MinRead)
 	}
 	if _, err := buf.ReadFrom(io.LimitReader(r.Body, MaxRequest+1)); err != nil {
-		return nil, Errorf("SerializationException", "read request: %v", err)
+		return nil, Unreadable(fmt.Errorf("read request: %w", err))
 	}
 	if buf.Len() > MaxRequest {
 		return nil, errTooLarge
