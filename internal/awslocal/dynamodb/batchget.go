@@ -29,7 +29,7 @@ type batchTable struct {
 
 	table *table
 	keys  []key
-	keep  *projection
+	keep  *tree
 
 	items       []document
 	unprocessed []document // keys
@@ -172,7 +172,7 @@ func (b *batch) answer(out []byte) []byte {
 	m := newMembers(all.dst)
 	for _, t := range b.tables {
 		m.name(t.name) // it names a table, so it needs no escapes
-		m.dst = appendDocuments(m.dst, t.items)
+		m.dst = appendList(m.dst, t.items, appendDocument)
 	}
 	all.dst = m.end()
 	all.name("UnprocessedKeys")
@@ -186,14 +186,9 @@ func (b *batch) answer(out []byte) []byte {
 	all.dst = m.end()
 	if wantsCapacity(b.capacity) {
 		all.name("ConsumedCapacity")
-		all.dst = append(all.dst, '[')
-		for i, t := range b.tables {
-			if i > 0 {
-				all.dst = append(all.dst, ',')
-			}
-			all.dst = appendCapacity(all.dst, t.name, b.capacity, t.units, "")
-		}
-		all.dst = append(all.dst, ']')
+		all.dst = appendList(all.dst, b.tables, func(dst []byte, t *batchTable) []byte {
+			return appendCapacity(dst, t.name, b.capacity, t.units, "")
+		})
 	}
 	return all.end()
 }
@@ -202,7 +197,7 @@ func (b *batch) answer(out []byte) []byte {
 func (t *batchTable) appendUnprocessed(dst []byte) []byte {
 	m := newMembers(dst)
 	m.name("Keys")
-	m.dst = appendDocuments(m.dst, t.unprocessed)
+	m.dst = appendList(m.dst, t.unprocessed, appendDocument)
 	if t.consistent {
 		m.name("ConsistentRead")
 		m.dst = append(m.dst, "true"...)
@@ -224,15 +219,4 @@ func (t *batchTable) appendUnprocessed(dst []byte) []byte {
 		m.dst = names.end()
 	}
 	return m.end()
-}
-
-func appendDocuments(dst []byte, all []document) []byte {
-	dst = append(dst, '[')
-	for i, d := range all {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendDocument(dst, d)
-	}
-	return append(dst, ']')
 }

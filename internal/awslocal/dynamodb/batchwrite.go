@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/internal/awslocal/fault"
 )
@@ -128,10 +129,6 @@ func (b *writeBatch) check() error {
 
 // prepareBatch makes the batch's actions: nothing is written before all are known to be good.
 func (s *Service) prepareBatch(b *writeBatch) (err error) {
-	type target struct {
-		table *table
-		key   key
-	}
 	seen := map[target]bool{}
 	for i := range b.writes {
 		w := &b.writes[i]
@@ -148,11 +145,10 @@ func (s *Service) prepareBatch(b *writeBatch) (err error) {
 		if err := w.action.locate(&w.request); err != nil {
 			return err
 		}
-		at := target{w.action.table, w.action.key}
-		if seen[at] {
+		if seen[w.action.target] {
 			return invalid("Provided list of item keys contains duplicates")
 		}
-		seen[at] = true
+		seen[w.action.target] = true
 	}
 	return nil
 }
@@ -162,39 +158,24 @@ func (b *writeBatch) answer(out []byte, left []batchWrite, units map[string]floa
 	all.name("UnprocessedItems")
 	m := newMembers(all.dst)
 	for _, table := range b.tables {
-		comma := byte('[')
-		for _, w := range left {
-			if w.action.name != table {
-				continue
-			}
-			if comma == '[' {
-				m.name(table) // it names a table, so it needs no escapes
-			}
-			m.dst = append(m.dst, comma)
-			m.dst = w.append(m.dst)
-			comma = ','
-		}
-		if comma == ',' {
-			m.dst = append(m.dst, ']')
+		own := slices.DeleteFunc(slices.Clone(left), func(w batchWrite) bool { return w.action.name != table })
+		if len(own) > 0 {
+			m.name(table) // it names a table, so it needs no escapes
+			m.dst = appendList(m.dst, own, appendWrite)
 		}
 	}
 	all.dst = m.end()
 	if wantsCapacity(b.capacity) {
 		all.name("ConsumedCapacity")
-		all.dst = append(all.dst, '[')
-		for i, table := range b.tables {
-			if i > 0 {
-				all.dst = append(all.dst, ',')
-			}
-			all.dst = appendCapacity(all.dst, table, b.capacity, units[table], "")
-		}
-		all.dst = append(all.dst, ']')
+		all.dst = appendList(all.dst, b.tables, func(dst []byte, table string) []byte {
+			return appendCapacity(dst, table, b.capacity, units[table], "")
+		})
 	}
 	return all.end()
 }
 
-// append writes a write in the form in which it can be sent again.
-func (w *batchWrite) append(dst []byte) []byte {
+// appendWrite writes a write in the form in which it can be sent again.
+func appendWrite(dst []byte, w batchWrite) []byte {
 	what, member, d := "DeleteRequest", "Key", w.key.document
 	if w.action.kind == actionPut {
 		what, member, d = "PutRequest", "Item", w.item.document

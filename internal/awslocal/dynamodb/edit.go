@@ -14,47 +14,14 @@ var (
 	errUpdateSize    = invalid("Item size to update has exceeded the maximum allowed size")
 )
 
-// edit is a tree of an update's paths with a clause at each leaf. All clauses see the item as it was: paths do not
-// overlap (checkOverlaps), list indexes count the elements that were there, and so one walk makes the new item.
-type edit struct {
-	clause  *clause
-	names   map[string]*edit
-	indexes map[int]*edit
-	order   []string // of names, as the expression has them: new attributes come in this order
-}
-
-// edits makes the tree of an update's clauses.
-func (x *expression) edits(env environment) *edit {
-	root := &edit{names: map[string]*edit{}}
+// edits makes the tree of an update's paths with a clause at each end. All clauses see the item as it was: paths do not
+// overlap, list indexes count the elements that were there, and so one walk makes the new item.
+func (x *expression) edits(env environment) *tree {
+	root := &tree{}
 	for i := range x.clauses {
-		at := root
-		for _, s := range x.clauses[i].path {
-			at = at.descend(s, env)
-		}
-		at.clause = &x.clauses[i]
+		root.grow(x.clauses[i].path, env).clause = &x.clauses[i]
 	}
 	return root
-}
-
-func (e *edit) descend(s step, env environment) *edit {
-	if s.isIndex {
-		if e.indexes == nil {
-			e.indexes = map[int]*edit{}
-		}
-		if e.indexes[s.index] == nil {
-			e.indexes[s.index] = &edit{}
-		}
-		return e.indexes[s.index]
-	}
-	if e.names == nil {
-		e.names = map[string]*edit{}
-	}
-	name := env.name(s)
-	if e.names[name] == nil {
-		e.names[name] = &edit{}
-		e.order = append(e.order, name)
-	}
-	return e.names[name]
 }
 
 // editing is the walk of one update over one item.
@@ -78,7 +45,7 @@ func (x *expression) update(item document, env environment) (document, error) {
 }
 
 // names appends a map's attributes as they are after the edit.
-func (w editing) names(dst []byte, e *edit, d document) ([]byte, error) {
+func (w editing) names(dst []byte, e *tree, d document) ([]byte, error) {
 	seen := map[string]bool{}
 	var err error
 	for len(d) > 0 {
@@ -101,7 +68,7 @@ func (w editing) names(dst []byte, e *edit, d document) ([]byte, error) {
 }
 
 // attribute appends an attribute as it is after the edit, or nothing when it goes.
-func (w editing) attribute(dst []byte, name string, e *edit, v value, found bool) ([]byte, error) {
+func (w editing) attribute(dst []byte, name string, e *tree, v value, found bool) ([]byte, error) {
 	began := len(dst)
 	dst = appendName(dst, name)
 	head := len(dst)
@@ -114,7 +81,7 @@ func (w editing) attribute(dst []byte, name string, e *edit, v value, found bool
 
 // elements appends a list's elements as they are after the edit. What is set beyond the list's end is appended in the
 // order of the indexes, without gaps.
-func (w editing) elements(dst []byte, e *edit, v value) ([]byte, error) {
+func (w editing) elements(dst []byte, e *tree, v value) ([]byte, error) {
 	n := 0
 	var err error
 	for element := range v.elements {
@@ -135,7 +102,7 @@ func (w editing) elements(dst []byte, e *edit, v value) ([]byte, error) {
 }
 
 // value appends what becomes of one value, or nothing when it goes.
-func (w editing) value(dst []byte, e *edit, v value, found bool) ([]byte, error) {
+func (w editing) value(dst []byte, e *tree, v value, found bool) ([]byte, error) {
 	switch {
 	case e == nil:
 		return appendValue(dst, v), nil

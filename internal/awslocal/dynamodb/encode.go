@@ -58,6 +58,18 @@ func appendAttribute(dst []byte, v value) []byte {
 	return append(dst, '}')
 }
 
+// appendList appends a JSON array.
+func appendList[T any](dst []byte, all []T, each func([]byte, T) []byte) []byte {
+	dst = append(dst, '[')
+	for i, v := range all {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = each(dst, v)
+	}
+	return append(dst, ']')
+}
+
 func appendSet(dst []byte, v value) []byte {
 	of := map[kind]kind{kindStringSet: kindString, kindNumberSet: kindNumber, kindBinarySet: kindBinary}[v.kind]
 	dst = append(dst, '[')

@@ -37,7 +37,7 @@ func (s *Service) getItem(_ context.Context, in, out []byte) ([]byte, error) {
 }
 
 // checkGet checks a GetItem as far as that can be done without its table.
-func (s *Service) checkGet(q *request) (*projection, error) {
+func (s *Service) checkGet(q *request) (*tree, error) {
 	var v violations
 	v.tableName(q.table, 1)
 	v.required(q.key.set, "key")
@@ -49,7 +49,7 @@ func (s *Service) checkGet(q *request) (*projection, error) {
 }
 
 // checkProjected checks a request whose only expression is a projection, nil for none.
-func (s *Service) checkProjected(q *request) (*projection, error) {
+func (s *Service) checkProjected(q *request) (*tree, error) {
 	p := s.projectionOf(q)
 	if err := q.checkValues(&p); err != nil {
 		return nil, err

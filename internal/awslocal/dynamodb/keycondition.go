@@ -204,14 +204,22 @@ func (r keyRange) after(key string, backward bool) keyRange {
 	return r
 }
 
-// keyPathError refuses a path into a key attribute.
-func (t *table) keyPathError(paths [][]step, env environment) error {
+// keyAmong names the key attribute that the first of the paths with more than so many steps begins with, "" for none.
+func (t *table) keyAmong(paths [][]step, env environment, steps int) string {
 	for _, a := range t.schema {
 		for _, p := range paths {
-			if len(p) > 1 && env.name(p[0]) == a.name {
-				return invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", a.name)
+			if len(p) > steps && env.name(p[0]) == a.name {
+				return a.name
 			}
 		}
+	}
+	return ""
+}
+
+// keyPathError refuses a path into a key attribute.
+func (t *table) keyPathError(paths [][]step, env environment) error {
+	if name := t.keyAmong(paths, env, 1); name != "" {
+		return invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", name)
 	}
 	return nil
 }
@@ -221,12 +229,8 @@ func (t *table) updateKeyError(x *expression, env environment) error {
 	if x == nil {
 		return nil
 	}
-	for _, a := range t.schema {
-		for _, p := range x.paths {
-			if env.name(p[0]) == a.name {
-				return invalid("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", a.name)
-			}
-		}
+	if name := t.keyAmong(x.paths, env, 0); name != "" {
+		return invalid("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", name)
 	}
 	return nil
 }
@@ -236,13 +240,8 @@ func (t *table) filterKeyError(filter *node, env environment) error {
 	if filter == nil {
 		return nil
 	}
-	paths := filter.appendPaths(nil)
-	for _, a := range t.schema {
-		for _, p := range paths {
-			if env.name(p[0]) == a.name {
-				return invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", a.name)
-			}
-		}
+	if name := t.keyAmong(filter.appendPaths(nil), env, 0); name != "" {
+		return invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name)
 	}
 	return nil
 }

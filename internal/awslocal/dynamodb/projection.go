@@ -1,59 +1,27 @@
 package dynamodb
 
-// projection is a tree of the paths to keep; a node without children keeps all below it. nil keeps everything.
-type projection struct {
-	names   map[string]*projection
-	indexes map[int]*projection
-}
-
-// project makes the tree of a projection expression's paths. No path is within another (checkProjection).
-func (x *expression) project(env environment) *projection {
-	root := &projection{}
+// project makes the tree of a projection expression's paths, or of those that an update changes.
+func (x *expression) project(env environment) *tree {
+	root := &tree{}
 	for _, path := range x.paths {
-		at := root
-		for _, s := range path {
-			at = at.descend(s, env)
-		}
+		root.grow(path, env)
 	}
 	return root
 }
 
-func (p *projection) descend(s step, env environment) *projection {
-	var next *projection
-	if s.isIndex {
-		if next = p.indexes[s.index]; next == nil {
-			next = &projection{}
-			if p.indexes == nil {
-				p.indexes = map[int]*projection{}
-			}
-			p.indexes[s.index] = next
-		}
-		return next
-	}
-	name := env.name(s)
-	if next = p.names[name]; next == nil {
-		next = &projection{}
-		if p.names == nil {
-			p.names = map[string]*projection{}
-		}
-		p.names[name] = next
-	}
-	return next
-}
-
-// apply gives the part of an item that the projection keeps.
-func (p *projection) apply(d document) document {
-	if p == nil {
+// apply gives the part of an item that lies on the paths or below their ends; the nil tree keeps everything.
+func (t *tree) apply(d document) document {
+	if t == nil {
 		return d
 	}
-	return document(p.keepNames(nil, d))
+	return document(t.keepNames(nil, d))
 }
 
 // keepNames appends the kept attributes of a map, in the map's order.
-func (p *projection) keepNames(dst []byte, d document) []byte {
+func (t *tree) keepNames(dst []byte, d document) []byte {
 	for len(d) > 0 {
 		name, v, rest := d.cut()
-		if below := p.names[name]; below != nil {
+		if below := t.names[name]; below != nil {
 			before := len(dst)
 			dst = appendName(dst, name)
 			head := len(dst)
@@ -67,19 +35,19 @@ func (p *projection) keepNames(dst []byte, d document) []byte {
 }
 
 // keep appends the kept part of a value, or nothing when no path leads into it.
-func (p *projection) keep(dst []byte, v value) []byte {
-	if p.names == nil && p.indexes == nil {
+func (t *tree) keep(dst []byte, v value) []byte {
+	if t.isEnd() {
 		return appendValue(dst, v)
 	}
 	began := len(dst)
 	dst = beginValue(dst, v.kind)
 	switch v.kind {
 	case kindMap:
-		dst = p.keepNames(dst, document(v.data))
+		dst = t.keepNames(dst, document(v.data))
 	case kindList:
 		i := 0
 		for e := range v.elements {
-			if below := p.indexes[i]; below != nil {
+			if below := t.indexes[i]; below != nil {
 				dst = below.keep(dst, e)
 			}
 			i++

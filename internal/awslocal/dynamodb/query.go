@@ -21,7 +21,7 @@ type plan struct {
 	consistent bool
 	limit      int // of items evaluated
 	filter     *node
-	keep       *projection
+	keep       *tree
 	env        environment
 }
 
@@ -89,13 +89,19 @@ func (s *Service) planQuery(q *request) (*plan, error) {
 	if p.table, err = s.table(q.table.text); err != nil {
 		return nil, err
 	}
-	if projected.expression != nil {
-		if err := p.table.keyPathError(projected.expression.paths, p.env); err != nil {
-			return nil, err
-		}
-		p.keep = projected.expression.project(p.env)
+	if err := p.project(&projected); err != nil {
+		return nil, err
 	}
 	return p, p.bound(q, tests)
+}
+
+// project sets what is kept of each item.
+func (p *plan) project(projected *parameter) error {
+	if projected.expression == nil {
+		return nil
+	}
+	p.keep = projected.expression.project(p.env)
+	return p.table.keyPathError(projected.expression.paths, p.env)
 }
 
 // checkSelect checks what may be selected of a table, with and without a projection.
@@ -184,14 +190,7 @@ func (g *page) answer(q *request, p *plan, out []byte) []byte {
 	m := newMembers(out)
 	if q.selected.text != "COUNT" {
 		m.name("Items")
-		m.dst = append(m.dst, '[')
-		for i, d := range g.items {
-			if i > 0 {
-				m.dst = append(m.dst, ',')
-			}
-			m.dst = appendDocument(m.dst, p.keep.apply(d))
-		}
-		m.dst = append(m.dst, ']')
+		m.dst = appendList(m.dst, g.items, func(dst []byte, d document) []byte { return appendDocument(dst, p.keep.apply(d)) })
 	}
 	m.name("Count")
 	m.dst = strconv.AppendInt(m.dst, int64(len(g.items)), 10)

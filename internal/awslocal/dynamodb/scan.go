@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"hash/maphash"
 	"math/bits"
 	"slices"
@@ -70,9 +69,7 @@ func (s *Service) planScan(q *request) (*scanPlan, error) {
 	v.atLeast(q.limit, "limit", 1)
 	v.atLeast(q.segment, "segment", 0)
 	v.atLeast(q.segments, "totalSegments", 1)
-	if q.segments != nil && *q.segments > maxSegments {
-		v.add(fmt.Sprintf("'%d'", *q.segments), "totalSegments", fmt.Sprintf("Member must have value less than or equal to %d", maxSegments))
-	}
+	v.atMost(q.segments, "totalSegments", maxSegments)
 	if err := v.err(); err != nil {
 		return nil, err
 	}
@@ -99,13 +96,6 @@ func (s *Service) planScan(q *request) (*scanPlan, error) {
 		return nil, err
 	}
 	return p, p.bound(q, &projected)
-}
-
-// atLeast notes a number that is too small.
-func (v *violations) atLeast(n *int, member string, least int) {
-	if n != nil && *n < least {
-		v.add(fmt.Sprintf("'%d'", *n), member, fmt.Sprintf("Member must have value greater than or equal to %d", least))
-	}
 }
 
 // scanSegment reads the two parameters of a parallel Scan; a plain one is the only segment of one.
@@ -144,11 +134,7 @@ func (p *scanPlan) bound(q *request, projected *parameter) error {
 			return err
 		}
 	}
-	if projected.expression == nil {
-		return nil
-	}
-	p.keep = projected.expression.project(p.env)
-	return p.table.keyPathError(projected.expression.paths, p.env)
+	return p.project(projected)
 }
 
 // scanPage evaluates a page of items and charges for all of them together.

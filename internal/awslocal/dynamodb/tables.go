@@ -275,8 +275,12 @@ func (in *tableInput) checkName() (string, error) {
 	return *in.TableName, v.err()
 }
 
-func errNoTableNamed(name string) error {
-	return wire.Errorf("ResourceNotFoundException", "Requested resource not found: Table: %s not found", name)
+// named finds a table for an operation on tables. The lock is held.
+func (s *Service) named(name string) (*table, error) {
+	if t := s.tables[name]; t != nil {
+		return t, nil
+	}
+	return nil, wire.Errorf("ResourceNotFoundException", "Requested resource not found: Table: %s not found", name)
 }
 
 func (s *Service) describeTable(_ context.Context, in *tableInput) (*describeTableOutput, error) {
@@ -286,9 +290,9 @@ func (s *Service) describeTable(_ context.Context, in *tableInput) (*describeTab
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	t := s.tables[name]
-	if t == nil {
-		return nil, errNoTableNamed(name)
+	t, err := s.named(name)
+	if err != nil {
+		return nil, err
 	}
 	return &describeTableOutput{t.describe()}, nil
 }
@@ -305,10 +309,10 @@ func (s *Service) deleteTable(_ context.Context, in *tableInput) (*tableOutput, 
 func (s *Service) drop(name string) (*tableDescription, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.tables[name]
+	t, err := s.named(name)
 	switch {
-	case t == nil:
-		return nil, errNoTableNamed(name)
+	case err != nil:
+		return nil, err
 	case t.description.DeletionProtectionEnabled:
 		return nil, invalid("1 validation error detected: Table '%s' can't be deleted while DeletionProtectionEnabled is set to True", name)
 	}
@@ -333,15 +337,15 @@ type listTablesOutput struct {
 const maxListed = 100
 
 func (s *Service) listTables(_ context.Context, in *listTablesInput) (*listTablesOutput, error) {
+	var v violations
+	v.atLeast(in.Limit, "limit", 1)
+	v.atMost(in.Limit, "limit", maxListed)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
 	limit := maxListed
 	if in.Limit != nil {
 		limit = *in.Limit
-	}
-	if limit < 1 || limit > maxListed {
-		var v violations
-		bound := map[bool]string{true: "greater than or equal to 1", false: "less than or equal to 100"}[limit < 1]
-		v.add(fmt.Sprintf("'%d'", limit), "limit", "Member must have value "+bound)
-		return nil, v.err()
 	}
 	s.mu.RLock()
 	names := slices.Sorted(maps.Keys(s.tables))

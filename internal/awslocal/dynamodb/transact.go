@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -68,27 +69,17 @@ func (t *transaction) read(r *reader) error {
 
 func (i *transactItem) read(r *reader) error {
 	return r.members(func(name []byte) error {
-		switch string(name) {
-		case "Put":
-			return i.readAs(r, "Put")
-		case "Delete":
-			return i.readAs(r, "Delete")
-		case "ConditionCheck":
-			return i.readAs(r, "ConditionCheck")
-		case "Update":
-			return i.readAs(r, "Update")
+		what := string(name)
+		if _, ok := transactKinds[what]; !ok {
+			return r.dec.SkipValue()
 		}
-		return r.dec.SkipValue()
+		if null, err := r.null(); null || err != nil {
+			return err
+		}
+		i.what = what
+		i.count++
+		return r.members(func(name []byte) error { return i.member(r, name) })
 	})
-}
-
-func (i *transactItem) readAs(r *reader, what string) error {
-	if null, err := r.null(); null || err != nil {
-		return err
-	}
-	i.what = what
-	i.count++
-	return r.members(func(name []byte) error { return i.member(r, name) })
 }
 
 // transactWriteItems answers TransactWriteItems: all actions or none take effect, at one moment.
@@ -184,10 +175,6 @@ func (s *Service) prepareAll(t *transaction) error {
 		return invalid("The aggregate size of the items in the transaction cannot exceed 4 MB")
 	}
 	t.reasons = make([]reason, len(t.actions))
-	type target struct {
-		table *table
-		key   key
-	}
 	seen := make(map[target]bool, len(t.actions))
 	for i, a := range t.actions {
 		var err error
@@ -200,11 +187,10 @@ func (s *Service) prepareAll(t *transaction) error {
 			}
 			continue
 		}
-		at := target{a.table, a.key}
-		if seen[at] {
+		if seen[a.target] {
 			return invalid("Transaction request cannot include multiple operations on one item")
 		}
-		seen[at] = true
+		seen[a.target] = true
 	}
 	return nil
 }
@@ -300,27 +286,23 @@ func (t *transaction) cancelled() bool {
 // cancellation makes the error that has one reason for each action, in the request's order.
 func (t *transaction) cancellation() error {
 	codes := make([]string, len(t.reasons))
-	reasons := []byte{'['}
 	for i, r := range t.reasons {
-		if i > 0 {
-			reasons = append(reasons, ',')
-		}
-		if codes[i] = r.code; r.code == "" {
-			codes[i] = "None"
-		}
-		reasons = r.append(reasons, codes[i])
+		codes[i] = r.name()
 	}
 	return &wire.Error{
 		Code:    "TransactionCanceledException",
 		Message: "Transaction cancelled, please refer cancellation reasons for specific reasons [" + strings.Join(codes, ", ") + "]",
-		Fields:  map[string]any{"CancellationReasons": jsontext.Value(append(reasons, ']'))},
+		Fields:  map[string]any{"CancellationReasons": jsontext.Value(appendList(nil, t.reasons, appendReason))},
 	}
 }
 
-func (r reason) append(dst []byte, code string) []byte {
+// name is the reason's code, also of an action that nothing keeps.
+func (r reason) name() string { return cmp.Or(r.code, "None") }
+
+func appendReason(dst []byte, r reason) []byte {
 	m := newMembers(dst)
 	m.name("Code")
-	m.dst = appendText(m.dst, code)
+	m.dst = appendText(m.dst, r.name())
 	if r.message != "" {
 		m.name("Message")
 		m.dst = appendText(m.dst, r.message)
@@ -353,13 +335,8 @@ func (t *transaction) answer(out []byte, replayed bool) []byte {
 		}
 	}
 	m.name("ConsumedCapacity")
-	m.dst = append(m.dst, '[')
-	for i, name := range order {
-		if i > 0 {
-			m.dst = append(m.dst, ',')
-		}
-		m.dst = appendCapacity(m.dst, name, t.capacity, units[name], kind)
-	}
-	m.dst = append(m.dst, ']')
+	m.dst = appendList(m.dst, order, func(dst []byte, name string) []byte {
+		return appendCapacity(dst, name, t.capacity, units[name], kind)
+	})
 	return m.end()
 }

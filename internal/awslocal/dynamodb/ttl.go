@@ -37,10 +37,10 @@ func (s *Service) updateTimeToLive(_ context.Context, in *updateTimeToLiveInput)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.tables[name]
+	t, err := s.named(name)
 	switch {
-	case t == nil:
-		return nil, errNoTableNamed(name)
+	case err != nil:
+		return nil, err
 	case *spec.Enabled && t.ttl != "":
 		return nil, invalid("TimeToLive is already enabled")
 	case !*spec.Enabled && t.ttl == "":
@@ -76,9 +76,9 @@ func (s *Service) describeTimeToLive(_ context.Context, in *tableInput) (*descri
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	t := s.tables[name]
-	if t == nil {
-		return nil, errNoTableNamed(name)
+	t, err := s.named(name)
+	if err != nil {
+		return nil, err
 	}
 	d := timeToLiveDescription{TimeToLiveStatus: "DISABLED"}
 	if t.ttl != "" {

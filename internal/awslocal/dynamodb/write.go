@@ -21,10 +21,9 @@ const (
 
 // action is a write that has been decoded and checked; only the state of its item decides what becomes of it.
 type action struct {
-	kind      actionKind
-	table     *table
-	name      string // the table's
-	key       key
+	kind actionKind
+	target
+	name      string      // the table's
 	item      document    // of a put; of an update what it comes to, set by derive
 	size      int         // of item
 	update    *expression // nil for none
@@ -36,6 +35,12 @@ type action struct {
 
 	old     document // set by examine; "" for none
 	oldSize int
+}
+
+// target is which item an action is about.
+type target struct {
+	table *table
+	key   key
 }
 
 // prepare makes an action of a request, as far as that can be done without its table.
