@@ -52,9 +52,8 @@ type receiptEntry struct {
 }
 
 type receiptInput struct {
-	QueueURL          string `json:"QueueUrl"`
-	ReceiptHandle     string
-	VisibilityTimeout *int
+	QueueURL string `json:"QueueUrl"`
+	receiptEntry
 }
 
 type receiptBatchInput struct {
@@ -125,7 +124,7 @@ func (s *Service) one(in *receiptInput, do func(*queue, *receiptEntry) error) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := do(q, &receiptEntry{ReceiptHandle: in.ReceiptHandle, VisibilityTimeout: in.VisibilityTimeout}); err != nil {
+	if err := do(q, &in.receiptEntry); err != nil {
 		return nil, err
 	}
 	return &empty{}, nil

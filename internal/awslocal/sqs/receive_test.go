@@ -92,7 +92,7 @@ func TestVisibility_MadeShorterWhileSomebodyWaits(t *testing.T) {
 		start := time.Now()
 		two := 2
 		time.AfterFunc(time.Second, func() {
-			_, err := s.changeMessageVisibility(context.Background(), &receiptInput{url, out.Messages[0].ReceiptHandle, &two})
+			_, err := s.changeMessageVisibility(context.Background(), &receiptInput{url, receiptEntry{ReceiptHandle: out.Messages[0].ReceiptHandle, VisibilityTimeout: &two}})
 			if err != nil {
 				t.Error(err)
 			}
@@ -101,7 +101,7 @@ func TestVisibility_MadeShorterWhileSomebodyWaits(t *testing.T) {
 			t.Errorf("received %v after %v", got, time.Since(start))
 		}
 		// The first handle is out of date: it deletes nothing.
-		if _, err := s.deleteMessage(t.Context(), &receiptInput{QueueURL: url, ReceiptHandle: out.Messages[0].ReceiptHandle}); err != nil {
+		if _, err := s.deleteMessage(t.Context(), &receiptInput{url, receiptEntry{ReceiptHandle: out.Messages[0].ReceiptHandle}}); err != nil {
 			t.Error(err)
 		}
 		if got := s.Peek(url); len(got) != 1 {

@@ -205,7 +205,7 @@ func TestQueue_KeepsEveryMessage(t *testing.T) {
 					t.Skip("nothing received")
 				}
 				body := rapid.SampledFrom(sortedKeys(handles)).Draw(t, "body")
-				if _, err := s.deleteMessage(t.Context(), &receiptInput{QueueURL: url, ReceiptHandle: handles[body]}); err != nil {
+				if _, err := s.deleteMessage(t.Context(), &receiptInput{url, receiptEntry{ReceiptHandle: handles[body]}}); err != nil {
 					t.Fatal(err)
 				}
 				delete(live, body)

@@ -47,6 +47,14 @@ func (p *plan) function(in *properties, name string) (any, map[string]string) {
 	return f, map[string]string{"": f.Name, "Arn": p.arn("lambda", "function:"+f.Name)}
 }
 
+// codeBase is the folder that code paths start from.
+func (t *Template) codeBase(o Options) string {
+	if o.BaseDir != "" {
+		return o.BaseDir
+	}
+	return filepath.Dir(t.File)
+}
+
 // code says where the function's code is: in a folder or a zip on this machine, as sam local and aws cloudformation
 // package have it, or in S3. The CDK names the file that is to be in S3 in the resource's metadata; that is taken.
 func (p *plan) code(f *Function, in *properties) {

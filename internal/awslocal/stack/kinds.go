@@ -2,7 +2,6 @@ package stack
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -134,14 +133,6 @@ func redrivePolicy(in *properties) string {
 		in.fail("deadLetterTargetArn", "%w", err)
 	}
 	return string(b)
-}
-
-// codeBase is the folder that code paths start from.
-func (t *Template) codeBase(o Options) string {
-	if o.BaseDir != "" {
-		return o.BaseDir
-	}
-	return filepath.Dir(t.File)
 }
 
 func (p *plan) mapping(in *properties, name string) (any, map[string]string) {

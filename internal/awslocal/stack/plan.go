@@ -138,7 +138,7 @@ func (p *plan) describe(t *Template) {
 			p.errs = append(p.errs, fmt.Errorf("%s: want a string", path))
 		}
 		p.stack.Outputs[o.key] = text
-		p.stack.outputs = append(p.stack.outputs, output{key: o.key, description: o.description, value: text})
+		p.stack.outputs = append(p.stack.outputs, o)
 	}
 }
 

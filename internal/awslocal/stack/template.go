@@ -38,7 +38,7 @@ type resource struct {
 
 type output struct {
 	key, description string
-	value            any    // after the plan a string
+	value            any
 	condition        string // under which it is there, "" for none
 }
 
