@@ -206,10 +206,11 @@ func TestRun_ForPeople_ShowsTheTruthBeside(t *testing.T) {
 func TestRun_Serve_StaysUpUntilInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
+	file := fileOf(t, flights(t, 1)...)
 	stderr := &text{on: "ProcessorName", seen: make(chan struct{})}
 	ended := make(chan int, 1)
 	go func() {
-		ended <- cli.Execute(ctx, "local", run, []string{"-port", "0", "-json", "-serve", "-events", fileOf(t, flights(t, 1)...)}, nil, &text{}, stderr)
+		ended <- cli.Execute(ctx, "local", run, []string{"-port", "0", "-json", "-serve", "-events", file}, nil, &text{}, stderr)
 	}()
 	select {
 	case <-stderr.seen:

@@ -40,10 +40,11 @@ func stranger(t *testing.T) string {
 func TestRun_Template_StaysUpWithWhatItHas(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
+	file := stranger(t)
 	stdout, stderr := &text{}, &text{on: "AWS_SECRET_ACCESS_KEY", seen: make(chan struct{})}
 	ended := make(chan int, 1)
 	go func() {
-		ended <- cli.Execute(ctx, "local", run, []string{"-port", "0", "-template", stranger(t), "-parameter", "Endpoint=http://x=y"}, nil, stdout, stderr)
+		ended <- cli.Execute(ctx, "local", run, []string{"-port", "0", "-template", file, "-parameter", "Endpoint=http://x=y"}, nil, stdout, stderr)
 	}()
 	select {
 	case <-stderr.seen:
