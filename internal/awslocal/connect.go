@@ -128,7 +128,8 @@ type destination struct {
 	s3  *s3.Service
 }
 
-// documentType is the Content-Type that AWS gives a failure document in a bucket, though it is JSON (design, esm.md 8.2).
+// documentType is the Content-Type that AWS gives a failure document in a bucket, though it is JSON: recorded by
+// radkawar/stackd.
 const documentType = "application/octet-stream"
 
 // Send delivers one document. Only S3 has use for the key.

@@ -37,7 +37,8 @@ func report(entries []esm.Entry) []Report {
 	return out
 }
 
-// counters names them as CloudWatch does (design, esm.md 10). OffsetLag and what SQS alone has are not among them.
+// counters names them as CloudWatch does (Lambda developer guide, "Event source mapping metrics"). OffsetLag and what SQS
+// alone has are not among them.
 func counters(c esm.Counters) map[string]int64 {
 	return map[string]int64{
 		"PolledEventCount": c.Polled, "FilteredOutEventCount": c.FilteredOut, "InvokedEventCount": c.Invoked,

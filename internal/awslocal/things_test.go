@@ -167,7 +167,7 @@ func TestDestination_EachService_GetsTheDocument(t *testing.T) {
 	if b, err := io.ReadAll(out.Body); string(b) != "to arn:aws:s3:::failures" || err != nil {
 		t.Errorf("%q, %v", b, err)
 	}
-	if got := aws.ToString(out.ContentType); got != "application/octet-stream" { // not JSON's (design, esm.md 8.2)
+	if got := aws.ToString(out.ContentType); got != "application/octet-stream" { // not JSON's
 		t.Errorf("content type %s", got)
 	}
 	for _, arn := range []string{"arn:aws:events:us-east-1:000000000000:event-bus/b", "x", "arn:aws:s3:::none", topic + "x"} {

@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // plainBody hides that request bodies can write themselves: else net/http may drop a connection whose 200 is being
-// read, and the SDK sends again what was stored (design/local.md, "A trap in the SDK").
+// read, and the SDK sends again what was stored (docs/local.md, "A trap in the SDK").
 type plainBody struct{ next http.RoundTripper }
 
 func (p plainBody) RoundTrip(r *http.Request) (*http.Response, error) {
