@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -68,7 +69,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		stack.serve(ctx, stderr)
 	}
 	if !summary.Equal {
-		return fmt.Errorf("the meters differ from the truth")
+		return errors.New("the meters differ from the truth")
 	}
 	return nil
 }

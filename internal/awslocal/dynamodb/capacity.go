@@ -102,24 +102,3 @@ func appendCapacity(dst []byte, table string, o optional, units float64, kind st
 	}
 	return append(dst, '}')
 }
-
-// members appends an object's members, with commas between them.
-type members struct {
-	dst   []byte
-	comma bool
-}
-
-func newMembers(dst []byte) *members { return &members{dst: append(dst, '{')} }
-
-// name begins a member; its value is appended to dst.
-func (m *members) name(name string) {
-	if m.comma {
-		m.dst = append(m.dst, ',')
-	}
-	m.comma = true
-	m.dst = append(m.dst, '"')
-	m.dst = append(m.dst, name...)
-	m.dst = append(m.dst, '"', ':')
-}
-
-func (m *members) end() []byte { return append(m.dst, '}') }

@@ -17,6 +17,7 @@ package dynamodb
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -158,4 +159,12 @@ func invalid(format string, args ...any) *wire.Error {
 // notImplemented names a parameter that the local endpoint does not have.
 func notImplemented(what string) *wire.Error {
 	return wire.Unimplemented("DynamoDB's " + what)
+}
+
+// message gives an error's text as AWS words it.
+func message(err error) string {
+	if e := new(wire.Error); errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
 }

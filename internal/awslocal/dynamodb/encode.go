@@ -7,6 +7,27 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// members appends an object's members, with commas between them.
+type members struct {
+	dst   []byte
+	comma bool
+}
+
+func newMembers(dst []byte) *members { return &members{dst: append(dst, '{')} }
+
+// name begins a member; its value is appended to dst.
+func (m *members) name(name string) {
+	if m.comma {
+		m.dst = append(m.dst, ',')
+	}
+	m.comma = true
+	m.dst = append(m.dst, '"')
+	m.dst = append(m.dst, name...)
+	m.dst = append(m.dst, '"', ':')
+}
+
+func (m *members) end() []byte { return append(m.dst, '}') }
+
 // appendDocument appends a document as the JSON of an item.
 func appendDocument(dst []byte, d document) []byte {
 	dst = append(dst, '{')

@@ -2,11 +2,9 @@ package dynamodb
 
 import (
 	"context"
-	"errors"
 	"strconv"
 
 	"github.com/millrace/millrace/internal/awslocal/fault"
-	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
 // maxPage is how many bytes of items a Query evaluates: the item that reaches it is the page's last.
@@ -134,14 +132,6 @@ func (p *plan) bound(q *request, tests map[string]keyTest) (err error) {
 	}
 	p.keys = p.keys.after(start, p.backward)
 	return nil
-}
-
-// message gives an error's text as AWS words it.
-func message(err error) string {
-	if e := new(wire.Error); errors.As(err, &e) {
-		return e.Message
-	}
-	return err.Error()
 }
 
 // readPage evaluates items in the order of their keys and charges for all of them together. Items are immutable, so the

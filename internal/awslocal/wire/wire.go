@@ -6,8 +6,6 @@ package wire
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -15,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -81,8 +78,6 @@ func NewServer(faults *fault.Injector, kill func(accessKey string), services ...
 	}
 	return s
 }
-
-var requests atomic.Uint64
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
@@ -192,26 +187,6 @@ func Credential(r *http.Request) (accessKey, service string) {
 	return parts[0], service
 }
 
-// NewID makes a random UUID (version 4), as AWS's ids of requests, messages and tables are.
-func NewID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return uuid(b)
-}
-
-// IDOf makes a UUID of one's own making (version 8) that follows from a name, where AWS's ids are random: a template's
-// references can have it before what it names is made.
-func IDOf(name string) string {
-	b := sha256.Sum256([]byte(name))
-	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
-	return uuid([16]byte(b[:16]))
-}
-
-func uuid(b [16]byte) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
 func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -251,8 +226,6 @@ func (svc *Service) answer(w http.ResponseWriter, status int, body []byte) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the caller has gone: nobody is left to tell
 }
-
-func requestID() string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", requests.Add(1)) }
 
 func (svc *Service) fail(w http.ResponseWriter, err error) {
 	e := asError(err, "InternalServerError")
