@@ -1,8 +1,6 @@
 package awslocal
 
 import (
-	"archive/zip"
-	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -26,23 +24,8 @@ import (
 // packed makes a folder with the test's function as a deployment package.
 func packed(t *testing.T, name string) string {
 	t.Helper()
-	program, err := os.ReadFile(filepath.Join(built, "copy", "bootstrap"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	h := &zip.FileHeader{Name: "bootstrap", Method: zip.Store}
-	h.SetMode(0o755)
-	f, err := w.CreateHeader(h)
-	if err == nil {
-		_, err = f.Write(program)
-	}
-	if err != nil || w.Close() != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), copyZip(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir
