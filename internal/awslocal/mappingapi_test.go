@@ -93,7 +93,8 @@ func TestCreateMapping_Refused_HasAWSsTexts(t *testing.T) {
 		{func(in *lambda.CreateEventSourceMappingInput) {
 			in.FunctionName = aws.String("arn:aws:lambda:eu-west-1:000000000000:function:f")
 		}, "InvalidParameterValueException", "Function does not exist"},
-		{func(in *lambda.CreateEventSourceMappingInput) { in.MaximumRecordAgeInSeconds = aws.Int32(59) }, "ValidationException", "1 validation error detected: Value '59' at 'maximumRecordAgeInSeconds' failed to satisfy constraint: Member must have value greater than or equal to 60"},
+		{func(in *lambda.CreateEventSourceMappingInput) { in.MaximumRecordAgeInSeconds = aws.Int32(59) }, "InvalidParameterValueException", "MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 (inclusive)"},
+		{func(in *lambda.CreateEventSourceMappingInput) { in.StartingPosition = "AT_TIMESTAMP" }, "InvalidParameterValueException", "Need to specify a timestamp"},
 		{func(in *lambda.CreateEventSourceMappingInput) {
 			in.DestinationConfig = &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: aws.String(queueARN)}}
 		}, "InvalidParameterValueException", "Unsupported DestinationConfig parameter for given event source mapping type."},
