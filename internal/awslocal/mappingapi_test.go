@@ -93,7 +93,8 @@ func TestCreateMapping_Refused_HasAWSsTexts(t *testing.T) {
 		{func(in *lambda.CreateEventSourceMappingInput) {
 			in.FunctionName = aws.String("arn:aws:lambda:eu-west-1:000000000000:function:f")
 		}, "InvalidParameterValueException", "Function does not exist"},
-		{func(in *lambda.CreateEventSourceMappingInput) { in.MaximumRecordAgeInSeconds = aws.Int32(59) }, "ValidationException", "1 validation error detected: Value '59' at 'maximumRecordAgeInSeconds' failed to satisfy constraint: Member must have value greater than or equal to 60"},
+		{func(in *lambda.CreateEventSourceMappingInput) { in.MaximumRecordAgeInSeconds = aws.Int32(59) }, "InvalidParameterValueException", "MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 (inclusive)"},
+		{func(in *lambda.CreateEventSourceMappingInput) { in.StartingPosition = "AT_TIMESTAMP" }, "InvalidParameterValueException", "Need to specify a timestamp"},
 		{func(in *lambda.CreateEventSourceMappingInput) {
 			in.DestinationConfig = &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: aws.String(queueARN)}}
 		}, "InvalidParameterValueException", "Unsupported DestinationConfig parameter for given event source mapping type."},
@@ -168,8 +169,16 @@ func TestListTags_OfAMapping_TellsThoseOfItsCreation(t *testing.T) {
 	if err != nil || len(out.Tags) != 1 || out.Tags["team"] != "x" {
 		t.Errorf("%+v, %v", out, err)
 	}
-	_, err = s.lambda.ListTags(t.Context(), &lambda.ListTagsInput{Resource: aws.String(*made.EventSourceMappingArn + "0")})
-	fails(t, err, "ResourceNotFoundException", 404, "The resource you requested does not exist.")
+	for resource, want := range map[string]string{ // recorded by LocalStack (test_tag_exceptions)
+		"event-source-mapping:4ccb74f0-0000-4000-8000-000000000000": "Event source mapping not found: ",
+		"function:g": "Function not found: ",
+	} {
+		arn := "arn:aws:lambda:us-east-1:000000000000:" + resource
+		_, err = s.lambda.ListTags(t.Context(), &lambda.ListTagsInput{Resource: &arn})
+		fails(t, err, "ResourceNotFoundException", 404, want+arn)
+	}
+	_, err = s.lambda.ListTags(t.Context(), &lambda.ListTagsInput{Resource: aws.String("arn:aws:lambda:us-east-1:000000000000:function:f:live")})
+	fails(t, err, "InvalidParameterValueException", 400, "Tags on function aliases and versions are not supported. Please specify a function ARN.")
 }
 
 func TestListMappings_FilteredAndInPages(t *testing.T) {
@@ -184,9 +193,16 @@ func TestListMappings_FilteredAndInPages(t *testing.T) {
 		s.mustCreate(t, f, func(in *lambda.CreateEventSourceMappingInput) { in.EventSourceArn = other })
 	}
 	for want, in := range map[int][]lambda.ListEventSourceMappingsInput{
-		0: {{FunctionName: aws.String("none")}, {FunctionName: aws.String("f:1")}, {EventSourceArn: aws.String(streamARN + "3")}},
+		0: {
+			{FunctionName: aws.String("none")}, {FunctionName: aws.String("f:1")}, {EventSourceArn: aws.String(streamARN + "3")},
+			{FunctionName: aws.String("arn:aws:lambda:us-east-1:111111111111:function:f")}, {FunctionName: aws.String("111111111111:function:f")},
+			{FunctionName: aws.String("arn:aws:lambda:eu-west-1:000000000000:function:f")},
+		},
 		1: {{FunctionName: aws.String("f"), EventSourceArn: other}},
-		2: {{FunctionName: aws.String("arn:aws:lambda:us-east-1:000000000000:function:f")}, {EventSourceArn: other}},
+		2: {
+			{FunctionName: aws.String("arn:aws:lambda:us-east-1:000000000000:function:f")}, {FunctionName: aws.String("000000000000:function:f")},
+			{FunctionName: aws.String("f:$LATEST")}, {EventSourceArn: other},
+		},
 		4: {{}, {MaxItems: aws.Int32(1)}, {MaxItems: aws.Int32(3)}},
 	} {
 		for _, one := range in {

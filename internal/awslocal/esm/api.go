@@ -18,14 +18,17 @@ const (
 )
 
 var (
-	errUnknown = &wire.Error{
-		Code: "ResourceNotFoundException", Message: "The resource you requested does not exist.",
-		Status: http.StatusNotFound, Fields: map[string]any{"Type": "User"},
-	}
+	errUnknown = unknown("The resource you requested does not exist.")
 	errTooLong = &wire.Error{
 		Code: "RequestEntityTooLargeException", Message: "the request is longer than 256 KiB", Status: http.StatusRequestEntityTooLarge,
 	}
 )
+
+func unknown(message string) *wire.Error {
+	return &wire.Error{
+		Code: "ResourceNotFoundException", Message: message, Status: http.StatusNotFound, Fields: map[string]any{"Type": "User"},
+	}
+}
 
 // ServeHTTP answers the operations on event source mappings, below /2015-03-31/event-source-mappings, and ListTags for
 // their ARNs.
@@ -184,8 +187,8 @@ func (d *Directory) getMapping(r *http.Request) (int, any, error) {
 func (d *Directory) listTags(r *http.Request) (int, any, error) {
 	arn := r.PathValue("arn")
 	e, err := d.find(arn[strings.LastIndexByte(arn, ':')+1:])
-	if err != nil {
-		return 0, nil, err
+	if err != nil { // recorded by LocalStack (test_tag_exceptions)
+		return 0, nil, unknown("Event source mapping not found: " + arn)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -196,15 +199,10 @@ func (d *Directory) listTags(r *http.Request) (int, any, error) {
 // stands for all of its versions.
 func (d *Directory) listMappings(r *http.Request) (int, any, error) {
 	q := r.URL.Query()
-	source, name, qualifier := q.Get("EventSourceArn"), "", ""
-	if ref := q.Get("FunctionName"); ref != "" {
-		name, qualifier = splitFunction(ref)
-	}
+	source, function := q.Get("EventSourceArn"), q.Get("FunctionName")
 	kept := slices.DeleteFunc(d.sorted(), func(e *entry) bool {
 		cfg := e.mapping.Config()
-		n, qual := splitFunction(cfg.FunctionARN)
-		return source != "" && cfg.EventSourceARN != source || name != "" && n != name ||
-			qualifier != "" && cmp.Or(qual, "$LATEST") != qualifier
+		return source != "" && cfg.EventSourceARN != source || function != "" && !names(function, cfg.FunctionARN)
 	})
 	page, next, err := wire.Page(q, maxPage, kept, func(e *entry) string { return e.id })
 	if err != nil {
@@ -220,13 +218,21 @@ func (d *Directory) listMappings(r *http.Request) (int, any, error) {
 	return http.StatusOK, list, nil
 }
 
-// splitFunction reads a function's name or ARN.
-func splitFunction(ref string) (name, qualifier string) {
-	if _, after, ok := strings.Cut(ref, "function:"); ok {
-		ref = after
+// names tells whether a reference names the function of an ARN. What it leaves out, account or qualifier, it leaves open.
+func names(ref, arn string) bool {
+	owner, name, qualifier := splitFunction(ref)
+	o, n, q := splitFunction(arn)
+	return (owner == "" || strings.HasSuffix(":"+o, ":"+owner)) && n == name && (qualifier == "" || cmp.Or(q, "$LATEST") == qualifier)
+}
+
+// splitFunction reads a function's name or ARN, whole or in part. owner is what stands before the name: the account at
+// least, or nothing.
+func splitFunction(ref string) (owner, name, qualifier string) {
+	if before, after, ok := strings.Cut(ref, "function:"); ok {
+		owner, ref = strings.TrimSuffix(before, ":"), after
 	}
 	name, qualifier, _ = strings.Cut(ref, ":")
-	return name, qualifier
+	return owner, name, qualifier
 }
 
 // inUse is the error for a mapping that is being deleted. AWS has it for all that are changing; here they may be changed again.

@@ -21,6 +21,8 @@ func TestCase1_Defaults(t *testing.T) {
 
 const badDestination = "InvalidParameterValueException: The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination="
 
+const badAge = "InvalidParameterValueException: MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 (inclusive)"
+
 // patternOf gives a pattern of n characters, which are more bytes.
 func patternOf(n int) string {
 	const around = `{"data":{"a":[""]}}`
@@ -53,14 +55,15 @@ func TestValidate(t *testing.T) {
 		{"retries -2", func(c *Config) { c.MaximumRetryAttempts = -2 }, one},
 		{"retries 10001", func(c *Config) { c.MaximumRetryAttempts = 10_001 }, one},
 		{"retries 0", func(c *Config) { c.MaximumRetryAttempts = 0 }, ""},
-		{"age 59", func(c *Config) { c.MaximumRecordAgeInSeconds = 59 }, one},
-		{"age 0", func(c *Config) { c.MaximumRecordAgeInSeconds = 0 }, one},
+		{"age 59", func(c *Config) { c.MaximumRecordAgeInSeconds = 59 }, badAge},
+		{"age 0", func(c *Config) { c.MaximumRecordAgeInSeconds = 0 }, badAge},
+		{"age -2", func(c *Config) { c.MaximumRecordAgeInSeconds = -2 }, one + "Value '-2' at 'maximumRecordAgeInSeconds' failed to satisfy constraint: Member must have value greater than or equal to -1"},
 		{"age 60", func(c *Config) { c.MaximumRecordAgeInSeconds = 60 }, ""},
 		{"age over a week", func(c *Config) { c.MaximumRecordAgeInSeconds = 604_801 }, one},
 		{"response types", func(c *Config) { c.FunctionResponseTypes = []string{ReportBatchItemFailures} }, ""},
 		{"unknown response type", func(c *Config) { c.FunctionResponseTypes = []string{"x"} }, one},
 		{"two at once", func(c *Config) { c.BatchSize, c.ParallelizationFactor = 0, 0 }, "ValidationException: 2 validation errors detected: "},
-		{"timestamp missing", func(c *Config) { c.StartingPosition = AtTimestamp }, "InvalidParameterValueException: "},
+		{"timestamp missing", func(c *Config) { c.StartingPosition = AtTimestamp }, "InvalidParameterValueException: Need to specify a timestamp"},
 		{"timestamp not wanted", func(c *Config) { c.StartingPositionTimestamp = time.Unix(1, 0) }, "InvalidParameterValueException: "},
 		{"source is no stream", func(c *Config) { c.EventSourceARN = queueARN }, "InvalidParameterValueException: "},
 		{"source is a consumer", func(c *Config) { c.EventSourceARN += "/consumer/c:1" }, ""},
@@ -153,7 +156,10 @@ func TestCase6_LargeBatchWithoutWindow_IsAccepted(t *testing.T) {
 }
 
 func TestCase64_RecordAge_IsUnlimitedOrAtLeastAMinute(t *testing.T) {
-	for _, age := range []int{-2, 0, 1, 59, 604_801} {
+	for _, age := range []int{0, 1, 59} {
+		wantError(t, func(c *Config) { c.MaximumRecordAgeInSeconds = age }, badAge)
+	}
+	for _, age := range []int{-2, 604_801} {
 		wantError(t, func(c *Config) { c.MaximumRecordAgeInSeconds = age }, "ValidationException: 1 validation error detected: ")
 	}
 	for _, age := range []int{-1, 60, 604_800} {

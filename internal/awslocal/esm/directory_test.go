@@ -19,7 +19,7 @@ type surroundings struct {
 func (s surroundings) Source(string) Source { return s.stream }
 
 func (s surroundings) Function(ref string) (Target, bool) {
-	name, _ := splitFunction(ref)
+	_, name, _ := splitFunction(ref)
 	return Target{ARN: functionARN, RoleARN: roleARN, Invoker: slow{}}, name == "fn"
 }
 

@@ -21,6 +21,36 @@ func TestCase18_Latest_BeginsAfterTheActivation(t *testing.T) {
 	})
 }
 
+func TestLatest_PutBeforeRunIsReached_IsDelivered(t *testing.T) {
+	play(t, func(w *world) {
+		w.cfg.StartingPosition = Latest
+		w.stream.put(shard0, "r1")
+		m, err := New(w.cfg, w.stream, w.fn, w.queue, w.opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mapping = m
+		w.stream.put(shard0, "r2") // the caller has its answer, and Run's goroutine has not come to run yet
+		w.resume()
+		w.await(1)
+		w.wantCalls("r2")
+	})
+}
+
+func TestLatest_CreatedDisabled_BeginsWhenItIsEnabled(t *testing.T) {
+	play(t, func(w *world) {
+		w.cfg.StartingPosition, w.cfg.Enabled = Latest, false
+		w.start()
+		synctest.Wait()
+		w.stream.put(shard0, "r1")
+		w.mapping.Enable()
+		synctest.Wait()
+		w.stream.put(shard0, "r2")
+		w.await(1)
+		w.wantCalls("r2")
+	})
+}
+
 func TestCase19_AtTimestamp_BeginsThere(t *testing.T) {
 	play(t, func(w *world) {
 		w.stream.put(shard0, "r1")

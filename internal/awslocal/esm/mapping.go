@@ -8,6 +8,7 @@ package esm
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -78,14 +79,15 @@ type Mapping struct {
 	generation uint64
 }
 
-// New makes a mapping, which does nothing until Run. The error is the one of CreateEventSourceMapping, a *wire.Error.
+// New makes a mapping, which does nothing until Run. If it is enabled, and nothing delays its activation, it has taken its
+// starting position then. The error is the one of CreateEventSourceMapping, a *wire.Error.
 // destination may be nil if neither cfg nor a later Update names one.
 func New(cfg Config, source Source, invoker Invoker, destination Destination, opt Options) (*Mapping, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if _, err := source.Shards(); err != nil {
-		return nil, invalid("Stream not found: " + cfg.EventSourceARN)
+		return nil, notFound(&cfg)
 	}
 	set := &settings{
 		source: source, invoker: invoker, destination: destination,
@@ -99,11 +101,21 @@ func New(cfg Config, source Source, invoker Invoker, destination Destination, op
 		set.log = slog.Default()
 	}
 	set.configure(cfg)
-	return &Mapping{
+	m := &Mapping{
 		settings: set, changed: make(chan struct{}), state: Creating, reason: ReasonUser, wanted: cfg.Enabled,
 		earlier: opt.Checkpoints, active: len(opt.Checkpoints) > 0,
-	}, nil
+	}
+	if !cfg.Enabled || opt.ActivationDelay > 0 {
+		return m, nil
+	}
+	// LATEST is now, not when Run's goroutine has come to run: what is put after the answer to the creation is delivered.
+	if errors.Join(m.renew(), m.activate()) != nil {
+		return nil, notFound(&cfg)
+	}
+	return m, nil
 }
+
+func notFound(cfg *Config) error { return invalid("Stream not found: " + cfg.EventSourceARN) }
 
 // configure takes settings that Validate has passed.
 func (set *settings) configure(cfg Config) {

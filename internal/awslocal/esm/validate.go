@@ -19,7 +19,7 @@ const (
 	maxWindow    = 300 // seconds
 	maxLanes     = 10
 	maxRetries   = 10_000
-	minRecordAge = 60 // seconds; the API's page says -1, but AWS refuses 0 to 59
+	minRecordAge = 60 // seconds, unless it is unlimited
 	maxRecordAge = 604_800
 	maxResponses = 1
 	maxMetrics   = 3
@@ -49,6 +49,10 @@ func (c *Config) Validate() error {
 	}
 	if err := c.checkTimestamp(time.Now()); err != nil {
 		return err
+	}
+	if c.MaximumRecordAgeInSeconds != unlimited && c.MaximumRecordAgeInSeconds < minRecordAge {
+		// Seen on AWS: https://github.com/hashicorp/terraform-provider-aws/pull/16113.
+		return invalid("MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 (inclusive)")
 	}
 	if err := c.checkTumbling(); err != nil {
 		return err
@@ -85,9 +89,7 @@ func (c *Config) constraints() []string {
 	within(c.MaximumBatchingWindowInSeconds, "maximumBatchingWindowInSeconds", 0, maxWindow)
 	within(c.ParallelizationFactor, "parallelizationFactor", 1, maxLanes)
 	within(c.MaximumRetryAttempts, "maximumRetryAttempts", unlimited, maxRetries)
-	if c.MaximumRecordAgeInSeconds != unlimited {
-		within(c.MaximumRecordAgeInSeconds, "maximumRecordAgeInSeconds", minRecordAge, maxRecordAge)
-	}
+	within(c.MaximumRecordAgeInSeconds, "maximumRecordAgeInSeconds", unlimited, maxRecordAge)
 	within(c.TumblingWindowInSeconds, "tumblingWindowInSeconds", 0, maxTumbling)
 	if len(c.FunctionResponseTypes) > maxResponses {
 		fail(list(c.FunctionResponseTypes), "functionResponseTypes", "have length less than or equal to 1")
@@ -117,12 +119,14 @@ func (c *Config) constraints() []string {
 func list(values []string) string { return "[" + strings.Join(values, ", ") + "]" }
 
 func (c *Config) checkTimestamp(now time.Time) error {
-	if timed := !c.StartingPositionTimestamp.IsZero(); timed != (c.StartingPosition == AtTimestamp) {
-		return invalid("StartingPositionTimestamp must be given with the starting position AT_TIMESTAMP, and with no other.")
-	}
+	timed := !c.StartingPositionTimestamp.IsZero()
 	switch {
+	case c.StartingPosition != AtTimestamp && timed:
+		return invalid("StartingPositionTimestamp can only be given with the starting position AT_TIMESTAMP.")
 	case c.StartingPosition != AtTimestamp:
 		return nil
+	case !timed: // seen on AWS: https://github.com/serverless/serverless/issues/12111
+		return invalid("Need to specify a timestamp")
 	case c.StartingPositionTimestamp.After(now):
 		return invalid("StartingPositionTimestamp cannot be in the future.")
 	case c.StartingPositionTimestamp.Unix() < 0:

@@ -29,10 +29,10 @@ func (f failure) answer() Answer {
 	return Answer{Payload: f.document(), FunctionError: "Unhandled"}
 }
 
-// timedOut has no type, and its message begins with the time: so AWS writes it.
-func timedOut(id string, after time.Duration, now time.Time) Answer {
-	stamp := now.UTC().Format("2006-01-02T15:04:05.000Z")
-	return failure{Message: fmt.Sprintf("%s %s Task timed out after %.2f seconds", stamp, id, after.Seconds())}.answer()
+// timedOut is as LocalStack recorded it in November 2025 (test_lambda_invoke_with_timeout). Before, AWS gave no type, and
+// began the message with the time.
+func timedOut(id string, after time.Duration) Answer {
+	return failure{"Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", id, after.Seconds())}.answer()
 }
 
 // crashed says how the process ended: exit is what os/exec's Wait returned, "signal: killed" for one.

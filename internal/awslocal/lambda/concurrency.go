@@ -5,8 +5,9 @@ import (
 )
 
 // reservation finds the function that a request is about, with mu held: reservations are of functions, not of versions.
-// (The qualifier in the message was recorded by LocalStack, test_function_concurrency_exceptions.)
-func (s *Service) reservation(r *http.Request) (*function, error) {
+// Behind the ARN of one that is not there stands absent (recorded by LocalStack for Put and Get:
+// test_function_concurrency_exceptions, test_ops_on_nonexisting_fn).
+func (s *Service) reservation(r *http.Request, absent string) (*function, error) {
 	name, qualifier := target(r)
 	f := s.functions[name]
 	switch {
@@ -14,7 +15,7 @@ func (s *Service) reservation(r *http.Request) (*function, error) {
 		return nil, invalid("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. " +
 			"Please specify either a function name or an unqualified function ARN.")
 	case f == nil:
-		return nil, s.notFound(name + ":" + Latest)
+		return nil, s.notFound(name + absent)
 	}
 	return f, nil
 }
@@ -27,7 +28,7 @@ func (s *Service) putConcurrency(r *http.Request) (int, any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, err := s.reservation(r)
+	f, err := s.reservation(r, ":"+Latest)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -48,7 +49,7 @@ func (s *Service) putConcurrency(r *http.Request) (int, any, error) {
 func (s *Service) getConcurrency(r *http.Request) (int, any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, err := s.reservation(r)
+	f, err := s.reservation(r, "")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -63,7 +64,7 @@ func (s *Service) getConcurrency(r *http.Request) (int, any, error) {
 func (s *Service) deleteConcurrency(r *http.Request) (int, any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, err := s.reservation(r)
+	f, err := s.reservation(r, ":"+Latest)
 	if err == nil {
 		f.reserved = nil
 	}

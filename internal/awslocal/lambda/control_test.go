@@ -294,6 +294,10 @@ func TestVersionsAndAliases_StayAsTheyWerePublished(t *testing.T) {
 	fails(t, err, "ResourceNotFoundException", 404, "Function not found: "+s.ARN("f:1"))
 	_, err = c.GetAlias(t.Context(), &sdk.GetAliasInput{FunctionName: name, Name: aws.String("none")})
 	fails(t, err, "ResourceNotFoundException", 404, "Cannot find alias arn: "+s.ARN("f:none"))
+	_, err = c.UpdateAlias(t.Context(), &sdk.UpdateAliasInput{FunctionName: name, Name: aws.String("none")})
+	fails(t, err, "ResourceNotFoundException", 404, "Alias not found: "+s.ARN("f:none"))
+	_, err = c.CreateAlias(t.Context(), &sdk.CreateAliasInput{FunctionName: name, Name: aws.String("2024"), FunctionVersion: aws.String("2")})
+	fails(t, err, "ValidationException", 400, "1 validation error detected: Value '2024' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)")
 	_, err = c.CreateAlias(t.Context(), &sdk.CreateAliasInput{FunctionName: name, Name: aws.String("live"), FunctionVersion: aws.String("2")})
 	fails(t, err, "ResourceConflictException", 409, "Alias already exists: "+s.ARN("f:live"))
 	_, err = c.CreateAlias(t.Context(), &sdk.CreateAliasInput{FunctionName: name, Name: aws.String("x"), FunctionVersion: aws.String("10")})
@@ -366,4 +370,45 @@ func TestConcurrency_ReservedNone_ThrottlesEverything(t *testing.T) {
 	ask(t, c, "f", "", []byte("{}"))
 	_, err = c.PutFunctionConcurrency(t.Context(), &sdk.PutFunctionConcurrencyInput{FunctionName: aws.String("f:1"), ReservedConcurrentExecutions: aws.Int32(1)})
 	fails(t, err, "InvalidParameterValueException", 400, "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
+	_, err = c.GetFunctionConcurrency(t.Context(), &sdk.GetFunctionConcurrencyInput{FunctionName: aws.String("none")})
+	fails(t, err, "ResourceNotFoundException", 404, "Function not found: arn:aws:lambda:us-east-1:000000000000:function:none")
+	_, err = c.PutFunctionConcurrency(t.Context(), &sdk.PutFunctionConcurrencyInput{FunctionName: aws.String("none"), ReservedConcurrentExecutions: aws.Int32(1)})
+	fails(t, err, "ResourceNotFoundException", 404, "Function not found: arn:aws:lambda:us-east-1:000000000000:function:none:$LATEST")
+}
+
+// The texts were recorded by LocalStack: test_get_function_wrong_region, test_function_arns, test_invalid_invoke,
+// test_invoke_exceptions.
+func TestReference_NotOfThisPlace_IsRefusedByAWSsTexts(t *testing.T) {
+	_, c := empty(t, Options{})
+	create(t, c, "plain")
+	calls := func(ref string) map[string]error {
+		_, invoke := c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: &ref})
+		_, event := c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: &ref, InvocationType: types.InvocationTypeEvent})
+		_, get := c.GetFunction(t.Context(), &sdk.GetFunctionInput{FunctionName: &ref})
+		_, remove := c.DeleteFunction(t.Context(), &sdk.DeleteFunctionInput{FunctionName: &ref})
+		in := creation(t, "plain")
+		in.FunctionName = &ref
+		_, make := c.CreateFunction(t.Context(), in)
+		return map[string]error{"Invoke": invoke, "Event": event, "GetFunction": get, "DeleteFunction": remove, "CreateFunction": make}
+	}
+	for name, err := range calls("arn:aws:lambda:eu-west-1:000000000000:function:f") {
+		t.Log(name)
+		fails(t, err, "ResourceNotFoundException", 404, "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')")
+	}
+	for _, ref := range []string{"arn:aws:lambda:us-east-1:111111111111:function:f", "111111111111:function:f"} {
+		for name, err := range calls(ref) {
+			if denied := smithy.APIError(nil); !errors.As(err, &denied) || denied.ErrorCode() != "AccessDeniedException" {
+				t.Errorf("%s of %s: %v", name, ref, err)
+			}
+		}
+	}
+	const before, after = "1 validation error detected: Value 'no:function:name' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: " +
+		`(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?`, `(:(\$LATEST|[a-zA-Z0-9-_]+))?`
+	all := calls("no:function:name")
+	fails(t, all["CreateFunction"], "ValidationException", 400, before+"([a-zA-Z0-9-_]+)"+after)
+	fails(t, all["Invoke"], "ValidationException", 400, before+`([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?`)
+	long := "arn:aws:lambda:us-east-1:000000000000:function:" + strings.Repeat("a", 94)
+	fails(t, calls(long)["CreateFunction"], "ValidationException", 400, "1 validation error detected: Value '"+long+"' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 140")
+	fails(t, calls("none")["Invoke"], "ResourceNotFoundException", 404, "Function not found: arn:aws:lambda:us-east-1:000000000000:function:none:$LATEST")
+	ask(t, c, "000000000000:function:f", "", []byte("{}"))
 }

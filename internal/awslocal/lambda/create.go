@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -64,7 +65,7 @@ type createInput struct {
 
 func (in *createInput) check() error {
 	var v violations
-	v.match("functionName", in.FunctionName, validRef)
+	v.reference(in.FunctionName, anyReference)
 	if in.Role == nil {
 		v.null("role")
 	}
@@ -102,7 +103,7 @@ func (s *Service) createFunction(r *http.Request) (int, any, error) {
 	if err := read(r, &in); err != nil {
 		return 0, nil, err
 	}
-	if err := in.check(); err != nil {
+	if err := cmp.Or(in.check(), s.reach(in.FunctionName)); err != nil {
 		return 0, nil, err
 	}
 	name, _ := SplitName(in.FunctionName)

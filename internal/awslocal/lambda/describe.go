@@ -158,7 +158,10 @@ func (s *Service) listVersions(r *http.Request) (int, any, error) {
 
 // listTags answers ListTags for a function.
 func (s *Service) listTags(r *http.Request) (int, any, error) {
-	name, _ := SplitName(r.PathValue("arn"))
+	name, qualifier := SplitName(r.PathValue("arn"))
+	if qualifier != "" { // recorded by LocalStack (test_tag_exceptions)
+		return 0, nil, invalid("Tags on function aliases and versions are not supported. Please specify a function ARN.")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.functions[name]

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -54,9 +55,9 @@ func (s *Service) table() []wire.Route {
 func (s *Service) routes() *http.ServeMux {
 	table := s.table()
 	for i := range table {
-		answer := table[i].Answer
+		operation, answer := table[i].Operation, table[i].Answer
 		table[i].Answer = func(r *http.Request) (int, any, error) {
-			if err := checkTarget(r); err != nil {
+			if err := s.checkTarget(r, operation); err != nil {
 				return 0, nil, err
 			}
 			return answer(r)
@@ -68,11 +69,16 @@ func (s *Service) routes() *http.ServeMux {
 }
 
 func (s *Service) invoke(w http.ResponseWriter, r *http.Request) {
-	if err := checkTarget(r); err != nil {
+	if err := s.checkTarget(r, "Invoke"); err != nil {
 		wire.WriteREST(w, err)
 		return
 	}
-	ref := qualified(target(r))
+	name, qualifier := target(r)
+	if _, ok := s.Function(name); !ok { // recorded so by LocalStack (test_invoke_exceptions)
+		wire.WriteREST(w, s.notFound(qualified(name, cmp.Or(qualifier, Latest))))
+		return
+	}
+	ref := qualified(name, qualifier)
 	switch kind := r.Header.Get("X-Amz-Invocation-Type"); kind {
 	case "", "RequestResponse":
 		s.invokeNow(w, r, ref)

@@ -182,7 +182,7 @@ func (s *Service) initialise(v *version, id string) (*instance, Answer) {
 	case <-limit.C:
 		i.end()
 		s.count(func() { v.function.stats.Timeouts++ })
-		return nil, timedOut(id, InitTimeout, time.Now())
+		return nil, timedOut(id, InitTimeout)
 	}
 }
 
@@ -256,7 +256,7 @@ func (s *Service) killed(i *instance, id string) Answer {
 func (s *Service) overtime(i *instance, id string) Answer {
 	i.end()
 	s.count(func() { i.version.function.stats.Timeouts++ })
-	return timedOut(id, i.conf.Timeout, time.Now())
+	return timedOut(id, i.conf.Timeout)
 }
 
 // end kills the process and waits until it has gone.

@@ -15,13 +15,42 @@ import (
 // test_oversized_request_create_lambda). A zip of MaxZip is a third larger in base64.
 const maxBody = 70_167_211
 
+// reference is what a request may name a function by.
+type reference struct {
+	pattern *regexp.Regexp
+	most    int // characters
+}
+
+// owner is what may stand before a function's name. Of its groups, ownerRegion and ownerAccount are what they say.
+const (
+	owner = `^(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?`
+
+	ownerRegion, ownerAccount = 3, 9
+)
+
+// References and their texts by AWS (recorded by LocalStack: test_function_arns, test_invalid_invoke); which operation has
+// which, the SDK's model tells.
+var (
+	anyReference  = reference{regexp.MustCompile(owner + `([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?$`), 140}
+	readReference = reference{regexp.MustCompile(owner + `([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?$`), 256}
+)
+
+// referenceOf tells by what an operation may be asked for a function.
+func referenceOf(operation string) reference {
+	switch operation {
+	case "Invoke", "GetFunction", "GetFunctionConfiguration", "ListVersionsByFunction":
+		return readReference
+	}
+	return anyReference
+}
+
 // Patterns of names (API reference).
 var (
-	validRef  = regexp.MustCompile(`^(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-[a-z]+)+-\d:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?$`)
 	validRole = regexp.MustCompile(`^arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
 	// validVariable is of names in an environment.
 	validVariable = regexp.MustCompile(`^[a-zA-Z]([a-zA-Z0-9_])+$`)
 	validAlias    = regexp.MustCompile(`^[0-9]*[a-zA-Z-_][0-9a-zA-Z-_]*$`) // not a number alone
+	aliasPattern  = `(?!^[0-9]+$)([a-zA-Z0-9-_]+)`                         // as AWS says it, which Go's regexp cannot
 )
 
 var errBody = &wire.Error{
@@ -38,20 +67,37 @@ func target(r *http.Request) (name, qualifier string) {
 	return name, cmp.Or(r.URL.Query().Get("Qualifier"), qualifier)
 }
 
-// checkTarget gives AWS's error for a reference that is none, and for two qualifiers that differ.
-func checkTarget(r *http.Request) error {
+// checkTarget gives AWS's error for a reference that is none or of elsewhere, and for two qualifiers that differ.
+func (s *Service) checkTarget(r *http.Request, operation string) error {
 	ref := r.PathValue("name")
 	if ref == "" {
 		return nil
 	}
 	var v violations
-	v.match("functionName", ref, validRef)
-	if err := v.err(); err != nil {
+	v.reference(ref, referenceOf(operation))
+	if err := cmp.Or(v.err(), s.reach(ref)); err != nil {
 		return err
 	}
 	_, derived := SplitName(ref)
 	if q := r.URL.Query().Get("Qualifier"); q != "" && derived != "" && q != derived {
 		return invalid("The derived qualifier from the function name does not match the specified qualifier.")
+	}
+	return nil
+}
+
+// reach gives AWS's error for a reference to a function of another region or account. The first text was recorded by
+// LocalStack (test_get_function_wrong_region); for the second only code and status were, for AWS's text names who asks.
+func (s *Service) reach(ref string) error {
+	m := readReference.pattern.FindStringSubmatch(ref)
+	if m == nil {
+		return nil // no reference at all: nothing has such a name
+	}
+	region, account := strings.TrimSuffix(m[ownerRegion], ":"), strings.TrimSuffix(m[ownerAccount], ":")
+	switch {
+	case region != "" && region != s.opt.Region:
+		return missing(fmt.Sprintf("Functions from '%s' are not reachable in this region ('%s')", region, s.opt.Region))
+	case account != "" && account != s.opt.Account:
+		return user("AccessDeniedException", "Functions of account "+account+" are not open to account "+s.opt.Account+".", http.StatusForbidden)
 	}
 	return nil
 }
@@ -73,6 +119,19 @@ func (v *violations) null(member string) {
 func (v *violations) match(member, value string, pattern *regexp.Regexp) {
 	if !pattern.MatchString(value) {
 		v.add(value, member, "satisfy regular expression pattern: "+strings.Trim(pattern.String(), "^$"))
+	}
+}
+
+func (v *violations) reference(ref string, form reference) {
+	v.match("functionName", ref, form.pattern)
+	if len(ref) > form.most {
+		v.add(ref, "functionName", "have length less than or equal to "+strconv.Itoa(form.most))
+	}
+}
+
+func (v *violations) alias(name string) {
+	if !validAlias.MatchString(name) {
+		v.add(name, "name", "satisfy regular expression pattern: "+aliasPattern)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -186,7 +185,7 @@ func (s *Service) Update(f Function) error {
 // Function gives the configuration of a function by any reference to it that SplitName reads, false when there is no
 // such function, version or alias, and for the ARN of another account's or region's.
 func (s *Service) Function(ref string) (Function, bool) {
-	if !s.isOwn(ref) {
+	if s.reach(ref) != nil {
 		return Function{}, false
 	}
 	s.mu.Lock()
@@ -201,13 +200,6 @@ func (s *Service) Function(ref string) (Function, bool) {
 		f.ReservedConcurrency = *r
 	}
 	return f, true
-}
-
-// isOwn tells whether a reference is a name alone, or names this account and region.
-func (s *Service) isOwn(ref string) bool {
-	owner, _, ok := strings.Cut(ref, ":function:")
-	own, _, _ := strings.Cut(":"+s.ARN(""), ":function:")
-	return !ok || strings.HasSuffix(own, ":"+owner)
 }
 
 // Stats gives a function's counts so far; those of an unknown function are zero.
