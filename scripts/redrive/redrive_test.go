@@ -254,6 +254,27 @@ func TestRedrive_RecordThatStaysUnsettled_KeepsItsMessageAndThoseOfItsKey(t *tes
 	})
 }
 
+// Of what is unsettled the message keeps its old reason: only the summary can say what the records wait for.
+func TestSummary_Unsettled_SaysWhyAndWhich(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.queue.put(b.message(0, 1, 0, []byte("a:stuck")), b.message(0, 2, 3, []byte("b")), b.message(0, 3, 0, []byte("c")))
+		r, err := b.run(t.Context(), filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text, object bytes.Buffer
+		s := newSummary(r.plan, &r.tally, time.Second, nil)
+		if err := errors.Join(s.write(&text, false), s.write(&object, true)); err != nil {
+			t.Fatal(err)
+		}
+		want := "unsettled: 1 user record (0:1000000001:0): the bank is busy\nunsettled: 2 user records (the first is 0:1000000002:3): behind\n"
+		if !strings.HasSuffix(text.String(), want) || !strings.Contains(object.String(), `"reason": "the bank is busy"`) {
+			t.Errorf("%s%s", text.String(), object.String())
+		}
+	})
+}
+
 func TestRedrive_Filter_LeavesTheRestAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

@@ -22,6 +22,7 @@ type summary struct {
 		Nothing    int            `json:"nothing"`
 		Failed     map[string]int `json:"failed"` // by class
 		Unsettled  int            `json:"unsettled"`
+		Reasons    []unsettledFor `json:"unsettledFor,omitempty"`
 	} `json:"records"`
 	Failures struct {
 		Settled   int `json:"settled"`
@@ -46,7 +47,7 @@ type summary struct {
 func newSummary(p *plan, t *tally, took time.Duration, stopped error) *summary {
 	s := &summary{Seconds: took.Seconds(), Part: p.part}
 	s.Records.HandedOver, s.Records.Counted, s.Records.Copies, s.Records.Nothing = t.Records, t.Counted, t.Copies, t.Nothing
-	s.Records.Failed, s.Records.Unsettled = t.Failed, t.Unsettled
+	s.Records.Failed, s.Records.Unsettled, s.Records.Reasons = t.Failed, t.Unsettled, t.Reasons
 	s.Messages.Deleted, s.Messages.Sent, s.Messages.OtherStream, s.Messages.NotOurs = t.Deleted, t.Sent, len(p.strange), len(p.foreign)
 	if took > 0 {
 		s.RecordsPerSecond = float64(t.Records) / took.Seconds()
@@ -90,6 +91,9 @@ func (s *summary) write(w io.Writer, asJSON bool) error {
 	t.Add("sent", s.Messages.Sent, "messages, with payload and the new reason of what failed")
 	t.Add("kept", s.Failures.Failed+s.Failures.Unsettled+s.Failures.Trimmed+s.Failures.Untouched, s.kept())
 	if err := t.Write(w, cli.Text); err != nil {
+		return err
+	}
+	if err := writeUnsettled(w, s.Records.Reasons); err != nil {
 		return err
 	}
 	return writeMissing(w, s.Trimmed)
