@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/millrace/millrace/internal/direct"
 	"github.com/millrace/millrace/internal/failure"
 	"github.com/millrace/millrace/internal/handover"
@@ -77,10 +80,24 @@ func failedAgain(r *failure.Record, h *handover.Handed) *failure.Record {
 	for _, result := range h.Results {
 		if result.Outcome == direct.Failed {
 			again.Class, again.Text = failure.Class(result.Class), result.Reason
+			again.Text = keepReason(r, &again)
 			break
 		}
 	}
 	return &again
+}
+
+// keepReason gives the new text of a record. The function that crashes on it says nothing of the record, and may do so on
+// every one: what it failed for before is kept behind that.
+func keepReason(before, again *failure.Record) string {
+	switch {
+	case again.Class != handover.ClassCrash:
+	case before.Class != handover.ClassCrash:
+		return fmt.Sprintf("%s; before that %s: %s", again.Text, before.Class, before.Text)
+	case strings.HasPrefix(before.Text, again.Text+"; "):
+		return before.Text
+	}
+	return again.Text
 }
 
 // failuresOf makes messages of the user records of a record that have failed, with their payloads: the document that the

@@ -46,7 +46,7 @@ type tally struct {
 	Failed                   map[string]int // by class
 	Unsettled                int
 	Reasons                  []unsettledFor // for which they are, maxReasons at most
-	Sent, Deleted            int // messages
+	Sent, Deleted            int            // messages
 }
 
 const (

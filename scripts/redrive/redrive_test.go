@@ -179,6 +179,24 @@ func TestRedrive_FailsForAnotherReason_StaysWithIt(t *testing.T) {
 	})
 }
 
+// A function that is broken altogether may crash on healthy records, whose own reason is the one to mend.
+func TestRedrive_FunctionCrashes_KeepsTheReasonThatTheRecordHadBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.queue.put(b.message(0, 1, 0, []byte("a:poison")))
+		for range 2 {
+			if _, err := b.run(t.Context(), filter{}); err != nil {
+				t.Fatal(err)
+			}
+			left := failure.Fold(b.queue.list())
+			want := "the function crashed: exit status 3; before that gave-up: the bank is closed"
+			if len(left) != 1 || left[0].Record.Class != handover.ClassCrash || left[0].Record.Text != want || b.queue.sends != 1 {
+				t.Errorf("%d messages, %d sent: %+v", len(left), b.queue.sends, left[0].Record)
+			}
+		}
+	})
+}
+
 // The stream may have trimmed the record long ago: its payload must not make way for a longer reason.
 func TestRedrive_NoRoomForTheNewReason_KeepsTheMessageWithThePayload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
