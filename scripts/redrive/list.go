@@ -17,7 +17,11 @@ func (p *plan) words() string {
 		what = "the queue has more than is read at once (512 MiB of messages); of what was read: "
 	}
 	parts := []string{what + cli.Count(int64(ours), "failure")}
-	if n := len(p.others); n > 0 {
+	switch {
+	case len(p.others) == 0:
+	case len(p.items) == 0: // perhaps something is misspelt
+		parts = append(parts, "0 are meant, of those that there are: "+byClass(p.classes()))
+	default:
 		parts = append(parts, fmt.Sprintf("%s meant", are(len(p.items), "")))
 	}
 	if n := len(p.strange); n > 0 {
@@ -27,6 +31,15 @@ func (p *plan) words() string {
 		parts = append(parts, fmt.Sprintf("%s not ours, and left alone", are(n, "message")))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// classes counts the failures that the filter leaves out.
+func (p *plan) classes() map[string]int {
+	classes := map[string]int{}
+	for _, it := range p.others {
+		classes[it.Class()]++
+	}
+	return classes
 }
 
 // are says how many things are: 1 message is, 2 messages are.

@@ -304,6 +304,9 @@ func TestRedrive_Filter_LeavesTheRestAlone(t *testing.T) {
 		if len(p.left()) != 3 || len(p.foreign) != 1 || len(p.strange) != 1 || len(p.others) != 1 || len(p.items) != 0 {
 			t.Errorf("%+v", p)
 		}
+		if got, want := p.words(), "the queue has 1 failure; 0 are meant, of those that there are: gave-up 1; 1 failure of another stream"; !strings.HasPrefix(got, want) {
+			t.Errorf("%s", got)
+		}
 	})
 }
 
@@ -471,6 +474,24 @@ func TestPlan_Spans_AreInOrderAndCoverEachPointerOnce(t *testing.T) {
 			rt.Fatalf("%d of %d failures are planned", waiting, len(p.items))
 		}
 	})
+}
+
+func TestShow_LongDataThatIsNoEvent_IsCutForPeople(t *testing.T) {
+	r := &failure.Record{Shard: shardNamed(0), Sequence: "1", Key: "k", Class: failure.TooLarge, Payload: bytes.Repeat([]byte{0}, 1<<20)}
+	for _, c := range []struct {
+		print func(*bufio.Writer, *shown) error
+		most  int
+	}{{printText, 5 << 10}, {printJSON, 2 << 20}} {
+		var text strings.Builder
+		out := bufio.NewWriter(&text)
+		s := shower{out: out, print: c.print}
+		if err := errors.Join(s.record(&direct.Record{SequenceNumber: r.Sequence, PartitionKey: r.Key, Data: r.Payload, User: true}, &item{Failure: failure.Failure{Message: failure.Message{Record: r}}}), out.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if cut := strings.Contains(text.String(), "... (of 1.0 MiB; -json has all)\n"); text.Len() > c.most || cut != (c.most < 1<<20) {
+			t.Errorf("%d bytes, %.200s", text.Len(), text.String())
+		}
+	}
 }
 
 // Anybody who may send to the queue chooses the words of a message.

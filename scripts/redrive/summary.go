@@ -85,7 +85,11 @@ func (s *summary) write(w io.Writer, asJSON bool) error {
 	t.Add("counted", s.Records.Counted, "user records: now, in every meter that they match")
 	t.Add("copies", s.Records.Copies, "that were counted before")
 	t.Add("nothing", s.Records.Nothing, "that nobody wants")
-	t.Add("failed", total(s.Records.Failed), "again"+byClass(s.Records.Failed))
+	failed := "again"
+	if len(s.Records.Failed) > 0 {
+		failed += ": " + byClass(s.Records.Failed)
+	}
+	t.Add("failed", total(s.Records.Failed), failed)
 	t.Add("unsettled", s.Records.Unsettled, "neither: redrive them again")
 	t.Add("deleted", s.Messages.Deleted, "messages: what they tell of is settled, or stands in another one")
 	t.Add("sent", s.Messages.Sent, "messages, with payload and the new reason of what failed")
@@ -116,12 +120,9 @@ func total(classes map[string]int) (n int) {
 func byClass(classes map[string]int) string {
 	var parts []string
 	for _, c := range slices.Sorted(maps.Keys(classes)) {
-		parts = append(parts, fmt.Sprintf("%s %s", c, cli.Thousands(int64(classes[c]))))
+		parts = append(parts, fmt.Sprintf("%s %s", cli.Printable(c), cli.Thousands(int64(classes[c]))))
 	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return ": " + strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
 }
 
 // verdict is an error when something that was to be redriven is left in the queue.
