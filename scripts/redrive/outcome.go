@@ -55,11 +55,9 @@ func (it *item) done() bool { return it.read && it.told == it.handed }
 // take notes what became of one of its records, and gives the failures that have come of it.
 func (it *item) take(h *handover.Handed, streamName string) (failures []failure.Record) {
 	it.told++
-	for i := range h.Results {
-		if h.Results[i].Outcome == direct.Unsettled {
-			it.unsettled++
-			return nil // it stays as it is, with all that is part of it
-		}
+	if h.Unsettled() { // it stays as it is, with all that is part of it
+		it.unsettled++
+		return nil
 	}
 	if h.Settled() {
 		return nil
