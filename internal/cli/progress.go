@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ type Progress struct {
 	total   int64
 	started time.Time
 	done    atomic.Int64
+	share   atomic.Uint64            // of the work that is done, as the bits of a float64
 	bar     *progressbar.ProgressBar // nil where w is no terminal
 	end     func()                   // waits for the teller
 }
@@ -79,6 +81,9 @@ func newBar(w io.Writer, verb, noun string, total int64) *progressbar.ProgressBa
 // Add tells that n more are done.
 func (p *Progress) Add(n int64) { p.done.Add(n) }
 
+// Reach tells which share of the work is done, from 0 to 1, when its total is not known. It may be called for every record.
+func (p *Progress) Reach(share float64) { p.share.Store(math.Float64bits(share)) }
+
 // End stops telling, and says in one line what was done in all.
 func (p *Progress) End() {
 	p.end()
@@ -99,11 +104,15 @@ func (p *Progress) tell(interval time.Duration, stop <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		if p.bar != nil {
-			_ = p.bar.Set64(p.shown())
+		share, took := math.Float64frombits(p.share.Load()), time.Since(p.started)
+		if p.bar == nil {
+			fmt.Fprintln(p.w, stateOf(p.verb, p.noun, p.done.Load(), p.total, share, took))
 			continue
 		}
-		fmt.Fprintln(p.w, stateOf(p.verb, p.noun, p.done.Load(), p.total, time.Since(p.started)))
+		if p.total <= 0 && share > 0 {
+			p.bar.Describe(p.verb + percent(share) + left(share, took))
+		}
+		_ = p.bar.Set64(p.shown())
 	}
 }
 
@@ -115,17 +124,31 @@ func (p *Progress) shown() int64 {
 	return p.done.Load()
 }
 
-// stateOf says in words how far the work is.
-func stateOf(verb, noun string, done, total int64, took time.Duration) string {
+// stateOf says in words how far the work is. share is asked where there is no total.
+func stateOf(verb, noun string, done, total int64, share float64, took time.Duration) string {
 	if total <= 0 {
-		return fmt.Sprintf("%s %s%s", verb, Count(done, noun), rate(done, took))
+		what := Count(done, noun)
+		if share > 0 {
+			what += percent(share)
+		}
+		return verb + " " + what + rate(done, took) + left(share, took)
 	}
 	total = max(total, done)
-	left := ""
-	if done > 0 && done < total {
-		left = ", " + Duration(time.Duration(float64(took)/float64(done)*float64(total-done))) + " left"
+	share = float64(done) / float64(total)
+	return fmt.Sprintf("%s %s of %s%s%s%s", verb, Thousands(done), Count(total, noun), percent(share), rate(done, took), left(share, took))
+}
+
+func percent(share float64) string {
+	const exact = 1e-9 // 29 of 100 are 29 %, and not 28.999...
+	return fmt.Sprintf(" (%d %%)", int(100*share+exact))
+}
+
+// left says how long the rest will take if it goes on as it went, nothing when that cannot be said.
+func left(share float64, took time.Duration) string {
+	if share <= 0 || share >= 1 || took <= 0 {
+		return ""
 	}
-	return fmt.Sprintf("%s %s of %s (%d %%)%s%s", verb, Thousands(done), Count(total, noun), done*100/total, rate(done, took), left)
+	return ", " + Duration(time.Duration(float64(took)*(1-share)/share)) + " left"
 }
 
 // rate says how many were done a second, nothing when that cannot be said.

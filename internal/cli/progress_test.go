@@ -31,13 +31,16 @@ func TestProgress_NoTerminal_IsALineNowAndThen(t *testing.T) {
 
 func TestStateOf_WhatIsNotKnown_IsNotSaid(t *testing.T) {
 	for want, got := range map[string]string{
-		"put 0 of 10 records (0 %)":          stateOf("put", "record", 0, 10, time.Second),
-		"put 12 records, 6/s":                stateOf("put", "record", 12, 0, 2*time.Second),
-		"put 1 record, 1/s":                  stateOf("put", "record", 1, 0, time.Second),
-		"put 1 of 1 record (100 %), 1/s":     stateOf("put", "record", 1, 1, time.Second),
-		"put 0 records":                      stateOf("put", "record", 0, 0, 0),
-		"put 10 of 10 records (100 %), 10/s": stateOf("put", "record", 10, 10, time.Second),
-		"put 20 of 20 records (100 %), 20/s": stateOf("put", "record", 20, 10, time.Second),
+		"put 0 of 10 records (0 %)":              stateOf("put", "record", 0, 10, 0, time.Second),
+		"put 12 records, 6/s":                    stateOf("put", "record", 12, 0, 0, 2*time.Second),
+		"put 1 record, 1/s":                      stateOf("put", "record", 1, 0, 0, time.Second),
+		"put 1 of 1 record (100 %), 1/s":         stateOf("put", "record", 1, 1, 0, time.Second),
+		"put 0 records":                          stateOf("put", "record", 0, 0, 0, 0),
+		"put 10 of 10 records (100 %), 10/s":     stateOf("put", "record", 10, 10, 0, time.Second),
+		"put 29 of 100 records (29 %)":           stateOf("put", "record", 29, 100, 0, 0),
+		"put 12 records (25 %), 6/s, 6.0 s left": stateOf("put", "record", 12, 0, 0.25, 2*time.Second),
+		"put 12 records (100 %), 6/s":            stateOf("put", "record", 12, 0, 1, 2*time.Second),
+		"put 20 of 20 records (100 %), 20/s":     stateOf("put", "record", 20, 10, 0, time.Second),
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -59,6 +62,22 @@ func TestProgress_Terminal_IsABar_GoneAtTheEnd(t *testing.T) {
 				t.Errorf("%q", got)
 			}
 			if total > 0 && !strings.Contains(bar, "40%") {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+func TestProgress_Reached_IsToldWhereNobodyKnowsTheTotal(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var w bytes.Buffer
+			p := newProgress(&w, "read", "record", 0, terminal)
+			p.Add(40)
+			p.Reach(0.2)
+			<-time.After(10 * time.Second)
+			p.End()
+			if got := w.String(); !strings.Contains(got, "(20 %)") || !strings.Contains(got, ", 20.0 s left") {
 				t.Errorf("%q", got)
 			}
 		})

@@ -4,6 +4,7 @@
 package handover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,15 +60,19 @@ type Handed struct {
 }
 
 // Settled tells whether all of its user records need no more care.
-func (h *Handed) Settled() bool { return !h.has(direct.Failed) && !h.has(direct.Unsettled) }
+func (h *Handed) Settled() bool { return !h.Unsettled() && first(h.Results, direct.Failed) == nil }
 
-func (h *Handed) has(o direct.Outcome) bool {
-	for i := range h.Results {
-		if h.Results[i].Outcome == o {
-			return true
+// Unsettled tells whether one of its user records is to be handed over another time.
+func (h *Handed) Unsettled() bool { return first(h.Results, direct.Unsettled) != nil }
+
+// first finds the first result with an outcome, nil when there is none.
+func first(results []direct.Result, o direct.Outcome) *direct.Result {
+	for i := range results {
+		if results[i].Outcome == o {
+			return &results[i]
 		}
 	}
-	return false
+	return nil
 }
 
 // Handover hands records over, one call at a time. Records of one key are handed over in the order in which they were
@@ -289,13 +294,8 @@ func (e *entry) take(results []direct.Result) {
 
 // unsettled gives the reason why a user record is unsettled, "" when none is.
 func (e *entry) unsettled() string {
-	for _, r := range e.results {
-		if r.Outcome == direct.Unsettled {
-			if r.Reason == "" {
-				return "no reason is told"
-			}
-			return r.Reason
-		}
+	if r := first(e.results, direct.Unsettled); r != nil {
+		return cmp.Or(r.Reason, "no reason is told")
 	}
 	return ""
 }

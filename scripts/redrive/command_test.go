@@ -193,8 +193,14 @@ func TestCommand_Interrupted_SettlesWhatWasToldAndShowsTheRest(t *testing.T) {
 		failures = append(failures, w.failed(sale{key: fmt.Sprint("k", i%7), n: i}, i))
 	}
 	w.send(t, failures)
-	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond) // of which the snapshot takes one second
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	go func() {
+		for w.Lambda.Stats(w.outputs[config.OutputProcessor]).Invocations < 2 && ctx.Err() == nil { // what the first call told is noted
+			<-time.After(10 * time.Millisecond)
+		}
+		cancel()
+	}()
 	code, stdout, stderr := w.redrive(ctx, "-go", "-rate", "50", "-json")
 	var r result
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil || code == cli.ExitDone || r.Stopped == "" || r.Messages.Deleted == 0 || r.Failures.Untouched == 0 {

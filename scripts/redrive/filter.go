@@ -65,6 +65,7 @@ const (
 	inStream  readable = "in stream"
 	partly    readable = "in part"
 	trimmed   readable = "trimmed"
+	perhaps   readable = "perhaps" // nobody has said when its records arrived
 )
 
 // readableAt tells it for a time and the stream's retention.
@@ -73,6 +74,8 @@ func readableAt(m failure.Message, now time.Time, retention time.Duration) reada
 	switch {
 	case m.Record != nil && m.Record.Payload != nil:
 		return inMessage
+	case arrivalOf(m).IsZero():
+		return perhaps
 	case m.Record != nil && gone(m.Record.Arrival), m.Batch != nil && gone(m.Batch.LastArrival):
 		return trimmed
 	case m.Batch != nil && gone(m.Batch.FirstArrival):
@@ -88,6 +91,10 @@ func arrivalOf(m failure.Message) time.Time {
 	return m.Batch.FirstArrival
 }
 
+// retriesExhausted is the condition under which the function was called as often as the mapping allows. Throttles and
+// other calls that never reached it do not count.
+const retriesExhausted = "RetryAttemptsExhausted"
+
 // reasonOf is why it failed, for people.
 func reasonOf(m failure.Message) string {
 	if m.Record != nil {
@@ -95,8 +102,11 @@ func reasonOf(m failure.Message) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "given up by the mapping after %s", cli.Count(int64(m.Batch.Invocations), "attempt"))
-	if m.Batch.FunctionError != "" {
+	switch {
+	case m.Batch.FunctionError != "":
 		fmt.Fprintf(&b, ": the function failed (%s)", m.Batch.FunctionError)
+	case m.Batch.Condition == retriesExhausted: // it has answered, and left the first record unsettled
+		b.WriteString(": the function's log says why")
 	}
 	return b.String()
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/cli"
 	"github.com/millrace/millrace/internal/failure"
 )
 
@@ -58,6 +61,7 @@ func TestReadable_ByAgeAndPayload(t *testing.T) {
 		{someRange, 26 * time.Hour, inStream},
 		{someRange, 24 * time.Hour, partly},
 		{someRange, 23 * time.Hour, trimmed},
+		{failure.Message{Batch: &failure.Batch{}}, time.Hour, perhaps},
 	} {
 		if got := readableAt(c.m, noon, c.retention); got != c.want {
 			t.Errorf("%s for %s: %s, want %s", c.m.ID(), c.retention, got, c.want)
@@ -65,9 +69,31 @@ func TestReadable_ByAgeAndPayload(t *testing.T) {
 	}
 }
 
-func TestReason_OfARange_SaysWhoGaveUpAndWhy(t *testing.T) {
-	if got := reasonOf(failure.Message{Batch: &failure.Batch{Invocations: 61, FunctionError: "Unhandled"}}); got != "given up by the mapping after 61 attempts: the function failed (Unhandled)" {
+// A document need not tell when its records arrived.
+func TestAge_OfNoArrival_IsNotKnown(t *testing.T) {
+	d := &desk{retention: 24 * time.Hour, streamName: "S"}
+	p := newPlan([]failure.Received{{Message: failure.Message{Batch: &failure.Batch{Stream: "S", Shard: "s-1", First: "1", Last: "2"}}, Sent: noon}}, "S", filter{})
+	var text, object bytes.Buffer
+	if err := errors.Join(d.textList(p, noon).Write(&text, cli.Text), d.jsonList(p, noon).Write(&object, cli.JSON)); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(strings.Fields(text.String()), " "); !strings.Contains(got, " 0 - - perhaps given up ") {
 		t.Error(got)
+	}
+	if got := object.String(); !strings.Contains(got, `"arrival":null,"age":null,"ofRetention":null,"readable":"perhaps"`) {
+		t.Error(got)
+	}
+}
+
+func TestReason_OfARange_SaysWhoGaveUpAndWhy(t *testing.T) {
+	for want, b := range map[string]failure.Batch{
+		"given up by the mapping after 61 attempts: the function failed (Unhandled)": {Invocations: 61, Condition: "RetryAttemptsExhausted", FunctionError: "Unhandled"},
+		"given up by the mapping after 61 attempts: the function's log says why":     {Invocations: 61, Condition: "RetryAttemptsExhausted"},
+		"given up by the mapping after 1 attempt":                                    {Invocations: 1, Condition: "RecordAgeExceeded"},
+	} {
+		if got := reasonOf(failure.Message{Batch: &b}); got != want {
+			t.Error(got)
+		}
 	}
 	if got := beginning(strings.Repeat("ß", 50)); len(got) > maxText || !strings.HasSuffix(got, "ß…") {
 		t.Error(got)

@@ -17,7 +17,11 @@ func (p *plan) words() string {
 		what = "the queue has more than is read at once (512 MiB of messages); of what was read: "
 	}
 	parts := []string{what + cli.Count(int64(ours), "failure")}
-	if n := len(p.others); n > 0 {
+	switch {
+	case len(p.others) == 0:
+	case len(p.items) == 0: // perhaps something is misspelt
+		parts = append(parts, "0 are meant, of those that there are: "+byClass(p.classes()))
+	default:
 		parts = append(parts, fmt.Sprintf("%s meant", are(len(p.items), "")))
 	}
 	if n := len(p.strange); n > 0 {
@@ -27,6 +31,15 @@ func (p *plan) words() string {
 		parts = append(parts, fmt.Sprintf("%s not ours, and left alone", are(n, "message")))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// classes counts the failures that the filter leaves out.
+func (p *plan) classes() map[string]int {
+	classes := map[string]int{}
+	for _, it := range p.others {
+		classes[it.Class()]++
+	}
+	return classes
 }
 
 // are says how many things are: 1 message is, 2 messages are.
@@ -62,12 +75,15 @@ const maxText = 80 // bytes of a reason in the table
 func (d *desk) textList(p *plan, now time.Time) *cli.Table {
 	t := cli.NewTable("when", "id", "records", "class", "attempts", "age", "of retention", "readable", "reason")
 	for _, it := range p.items {
-		age := now.Sub(arrivalOf(it.Message))
-		t.Add(it.when(), shortID(it.Message), it.size(), it.Class(), it.attempts(), age, fmt.Sprintf("%.0f %%", 100*age.Seconds()/d.retention.Seconds()),
+		age, share := it.age(now), "-"
+		if old, known := age.(time.Duration); known {
+			share = fmt.Sprintf("%.0f %%", 100*d.share(old))
+		}
+		t.Add(it.when(), shortID(it.Message), it.size(), it.Class(), it.attempts(), age, share,
 			string(readableAt(it.Message, now, d.retention)), beginning(reasonOf(it.Message)))
 	}
 	for _, it := range p.strange {
-		t.Add(it.when(), shortID(it.Message), it.size(), it.Class(), it.attempts(), now.Sub(arrivalOf(it.Message)), "-", "-", "of stream "+it.Stream())
+		t.Add(it.when(), shortID(it.Message), it.size(), it.Class(), it.attempts(), it.age(now), "-", "-", "of stream "+it.Stream())
 	}
 	for _, m := range p.foreign {
 		t.Add(second(m.Sent), m.MessageID, nil, "not ours", nil, now.Sub(m.Sent), "-", "-", beginning(m.Err.Error()))
@@ -81,6 +97,17 @@ func second(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // size is how many records a failure is of.
 func (it *item) size() int { return spanOf(it.Message).Records }
+
+// age is how old its records are, nil when no message tells when they arrived.
+func (it *item) age(now time.Time) any {
+	if arrival := arrivalOf(it.Message); !arrival.IsZero() {
+		return now.Sub(arrival)
+	}
+	return nil
+}
+
+// share is how much of the stream's retention has passed at an age.
+func (d *desk) share(age time.Duration) float64 { return age.Seconds() / d.retention.Seconds() }
 
 // attempts is about how often the function was tried; of a single record its message does not tell.
 func (it *item) attempts() any {
@@ -102,13 +129,16 @@ func (d *desk) jsonList(p *plan, now time.Time) *cli.Table {
 	t := cli.NewTable("id", "kind", "stream", "shard", "sequenceNumber", "lastSequenceNumber", "sub", "partitionKey", "records", "class", "attempts",
 		"failed", "arrival", "age", "ofRetention", "readable", "copies", "reason", "messageId")
 	row := func(it *item, kind string) {
-		span, age := spanOf(it.Message), now.Sub(arrivalOf(it.Message))
-		var sub, key any
+		span, age := spanOf(it.Message), it.age(now)
+		var sub, key, arrival, share any
+		if old, known := age.(time.Duration); known {
+			arrival, share = arrivalOf(it.Message).UTC(), d.share(old)
+		}
 		if it.Record != nil {
 			sub, key = it.Record.Sub, it.Record.Key
 		}
-		t.Add(it.ID(), kind, it.Stream(), span.Shard, span.First, span.Last, sub, key, it.size(), it.Class(), it.attempts(), failedAt(&it.Failure).UTC(), arrivalOf(it.Message).UTC(),
-			age, age.Seconds()/d.retention.Seconds(), string(readableAt(it.Message, now, d.retention)), len(it.MessageIDs), reasonOf(it.Message), it.MessageIDs[0])
+		t.Add(it.ID(), kind, it.Stream(), span.Shard, span.First, span.Last, sub, key, it.size(), it.Class(), it.attempts(), failedAt(&it.Failure).UTC(), arrival,
+			age, share, string(readableAt(it.Message, now, d.retention)), len(it.MessageIDs), reasonOf(it.Message), it.MessageIDs[0])
 	}
 	for _, it := range p.items {
 		row(it, it.kind())

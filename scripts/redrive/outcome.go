@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/millrace/millrace/internal/direct"
 	"github.com/millrace/millrace/internal/failure"
 	"github.com/millrace/millrace/internal/handover"
@@ -52,11 +55,9 @@ func (it *item) done() bool { return it.read && it.told == it.handed }
 // take notes what became of one of its records, and gives the failures that have come of it.
 func (it *item) take(h *handover.Handed, streamName string) (failures []failure.Record) {
 	it.told++
-	for i := range h.Results {
-		if h.Results[i].Outcome == direct.Unsettled {
-			it.unsettled++
-			return nil // it stays as it is, with all that is part of it
-		}
+	if h.Unsettled() { // it stays as it is, with all that is part of it
+		it.unsettled++
+		return nil
 	}
 	if h.Settled() {
 		return nil
@@ -77,10 +78,24 @@ func failedAgain(r *failure.Record, h *handover.Handed) *failure.Record {
 	for _, result := range h.Results {
 		if result.Outcome == direct.Failed {
 			again.Class, again.Text = failure.Class(result.Class), result.Reason
+			again.Text = keepReason(r, &again)
 			break
 		}
 	}
 	return &again
+}
+
+// keepReason gives the new text of a record. The function that crashes on it says nothing of the record, and may do so on
+// every one: what it failed for before is kept behind that.
+func keepReason(before, again *failure.Record) string {
+	switch {
+	case again.Class != handover.ClassCrash:
+	case before.Class != handover.ClassCrash:
+		return fmt.Sprintf("%s; before that %s: %s", again.Text, before.Class, before.Text)
+	case strings.HasPrefix(before.Text, again.Text+"; "):
+		return before.Text
+	}
+	return again.Text
 }
 
 // failuresOf makes messages of the user records of a record that have failed, with their payloads: the document that the

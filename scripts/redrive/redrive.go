@@ -45,7 +45,8 @@ type tally struct {
 	Counted, Copies, Nothing int
 	Failed                   map[string]int // by class
 	Unsettled                int
-	Sent, Deleted            int // messages
+	Reasons                  []unsettledFor // for which they are, maxReasons at most
+	Sent, Deleted            int            // messages
 }
 
 const (
@@ -117,7 +118,7 @@ func (r *redrive) add(ctx context.Context, shard string) error {
 
 // take notes what became of a record.
 func (r *redrive) take(h handover.Handed) {
-	r.tally.take(&h)
+	r.tally.take(&h, r.owners[h.N][0])
 	r.progress(1)
 	for _, it := range r.owners[h.N] {
 		for _, f := range it.take(&h, r.stream) {
@@ -172,7 +173,7 @@ func (r *redrive) settle(ctx context.Context) error {
 	return nil
 }
 
-func (t *tally) take(h *handover.Handed) {
+func (t *tally) take(h *handover.Handed, owner *item) {
 	t.Records++
 	for i := range h.Results {
 		switch result := &h.Results[i]; result.Outcome {
@@ -185,7 +186,7 @@ func (t *tally) take(h *handover.Handed) {
 		case direct.Failed:
 			t.Failed[result.Class]++
 		default:
-			t.Unsettled++
+			t.unsettled(h, result, owner)
 		}
 	}
 }

@@ -179,6 +179,24 @@ func TestRedrive_FailsForAnotherReason_StaysWithIt(t *testing.T) {
 	})
 }
 
+// A function that is broken altogether may crash on healthy records, whose own reason is the one to mend.
+func TestRedrive_FunctionCrashes_KeepsTheReasonThatTheRecordHadBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.queue.put(b.message(0, 1, 0, []byte("a:poison")))
+		for range 2 {
+			if _, err := b.run(t.Context(), filter{}); err != nil {
+				t.Fatal(err)
+			}
+			left := failure.Fold(b.queue.list())
+			want := "the function crashed: exit status 3; before that gave-up: the bank is closed"
+			if len(left) != 1 || left[0].Record.Class != handover.ClassCrash || left[0].Record.Text != want || b.queue.sends != 1 {
+				t.Errorf("%d messages, %d sent: %+v", len(left), b.queue.sends, left[0].Record)
+			}
+		}
+	})
+}
+
 // The stream may have trimmed the record long ago: its payload must not make way for a longer reason.
 func TestRedrive_NoRoomForTheNewReason_KeepsTheMessageWithThePayload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -254,6 +272,27 @@ func TestRedrive_RecordThatStaysUnsettled_KeepsItsMessageAndThoseOfItsKey(t *tes
 	})
 }
 
+// Of what is unsettled the message keeps its old reason: only the summary can say what the records wait for.
+func TestSummary_Unsettled_SaysWhyAndWhich(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.queue.put(b.message(0, 1, 0, []byte("a:stuck")), b.message(0, 2, 3, []byte("b")), b.message(0, 3, 0, []byte("c")))
+		r, err := b.run(t.Context(), filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text, object bytes.Buffer
+		s := newSummary(r.plan, &r.tally, time.Second, nil)
+		if err := errors.Join(s.write(&text, false), s.write(&object, true)); err != nil {
+			t.Fatal(err)
+		}
+		want := "unsettled: 1 user record (0:1000000001:0): the bank is busy\nunsettled: 2 user records (the first is 0:1000000002:3): behind\n"
+		if !strings.HasSuffix(text.String(), want) || !strings.Contains(object.String(), `"reason": "the bank is busy"`) {
+			t.Errorf("%s%s", text.String(), object.String())
+		}
+	})
+}
+
 func TestRedrive_Filter_LeavesTheRestAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -264,6 +303,9 @@ func TestRedrive_Filter_LeavesTheRestAlone(t *testing.T) {
 		p := newPlan(b.queue.list(), streamName, filter{shards: []string{shardNamed(1)}})
 		if len(p.left()) != 3 || len(p.foreign) != 1 || len(p.strange) != 1 || len(p.others) != 1 || len(p.items) != 0 {
 			t.Errorf("%+v", p)
+		}
+		if got, want := p.words(), "the queue has 1 failure; 0 are meant, of those that there are: gave-up 1; 1 failure of another stream"; !strings.HasPrefix(got, want) {
+			t.Errorf("%s", got)
 		}
 	})
 }
@@ -432,6 +474,24 @@ func TestPlan_Spans_AreInOrderAndCoverEachPointerOnce(t *testing.T) {
 			rt.Fatalf("%d of %d failures are planned", waiting, len(p.items))
 		}
 	})
+}
+
+func TestShow_LongDataThatIsNoEvent_IsCutForPeople(t *testing.T) {
+	r := &failure.Record{Shard: shardNamed(0), Sequence: "1", Key: "k", Class: failure.TooLarge, Payload: bytes.Repeat([]byte{0}, 1<<20)}
+	for _, c := range []struct {
+		print func(*bufio.Writer, *shown) error
+		most  int
+	}{{printText, 5 << 10}, {printJSON, 2 << 20}} {
+		var text strings.Builder
+		out := bufio.NewWriter(&text)
+		s := shower{out: out, print: c.print}
+		if err := errors.Join(s.record(&direct.Record{SequenceNumber: r.Sequence, PartitionKey: r.Key, Data: r.Payload, User: true}, &item{Failure: failure.Failure{Message: failure.Message{Record: r}}}), out.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if cut := strings.Contains(text.String(), "... (of 1.0 MiB; -json has all)\n"); text.Len() > c.most || cut != (c.most < 1<<20) {
+			t.Errorf("%d bytes, %.200s", text.Len(), text.String())
+		}
+	}
 }
 
 // Anybody who may send to the queue chooses the words of a message.

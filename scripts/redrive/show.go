@@ -91,11 +91,21 @@ func printText(out *bufio.Writer, u *shown) error {
 	fmt.Fprintf(out, "%s  shard %s  %s/%d  %s  %s: %s\n", u.record.Arrival.UTC().Format(time.RFC3339), cli.ShortShard(shardOf(u.item.Message)), u.record.SequenceNumber, u.sub,
 		cli.Printable(u.key), cli.Printable(u.item.Class()), cli.Printable(reasonOf(u.item.Message)))
 	if u.reason != nil {
-		_, err := fmt.Fprintf(out, "  %s\n  cannot be decoded: %s\n", cli.Printable(string(u.data)), cli.Printable(u.reason.Error()))
+		_, err := fmt.Fprintf(out, "  %s\n  cannot be decoded: %s\n", dataForPeople(u.data), cli.Printable(u.reason.Error()))
 		return err
 	}
 	_, err := fmt.Fprintf(out, "  %s\n", cli.Printable(string(cli.Compact(u.text))))
 	return err
+}
+
+// maxData is how many bytes people are shown of data that is no event: enough to see what it is.
+const maxData = 1 << 10
+
+func dataForPeople(data []byte) string {
+	if len(data) <= maxData {
+		return cli.Printable(string(data))
+	}
+	return fmt.Sprintf("%s... (of %s; -json has all)", cli.Printable(string(data[:maxData])), cli.Bytes(int64(len(data))))
 }
 
 // printJSON prints a user record as an object on a line.

@@ -27,7 +27,7 @@ type source struct {
 // read hands over, in order, the records of a span that there still are.
 func (s *source) read(ctx context.Context, span stream.Span, each func([]direct.Record) error) error {
 	begun := false
-	_, err := stream.ReadSpan(ctx, s.api, s.stream, span, func(page []types.Record) error {
+	err := stream.ReadSpan(ctx, s.api, s.stream, span, func(page []types.Record) error {
 		if first := aws.ToString(page[0].SequenceNumber); !begun && first != span.First {
 			if err := s.trimmed(ctx, span, first, each); err != nil {
 				return err

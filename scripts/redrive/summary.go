@@ -22,6 +22,7 @@ type summary struct {
 		Nothing    int            `json:"nothing"`
 		Failed     map[string]int `json:"failed"` // by class
 		Unsettled  int            `json:"unsettled"`
+		Reasons    []unsettledFor `json:"unsettledFor,omitempty"`
 	} `json:"records"`
 	Failures struct {
 		Settled   int `json:"settled"`
@@ -46,7 +47,7 @@ type summary struct {
 func newSummary(p *plan, t *tally, took time.Duration, stopped error) *summary {
 	s := &summary{Seconds: took.Seconds(), Part: p.part}
 	s.Records.HandedOver, s.Records.Counted, s.Records.Copies, s.Records.Nothing = t.Records, t.Counted, t.Copies, t.Nothing
-	s.Records.Failed, s.Records.Unsettled = t.Failed, t.Unsettled
+	s.Records.Failed, s.Records.Unsettled, s.Records.Reasons = t.Failed, t.Unsettled, t.Reasons
 	s.Messages.Deleted, s.Messages.Sent, s.Messages.OtherStream, s.Messages.NotOurs = t.Deleted, t.Sent, len(p.strange), len(p.foreign)
 	if took > 0 {
 		s.RecordsPerSecond = float64(t.Records) / took.Seconds()
@@ -84,12 +85,19 @@ func (s *summary) write(w io.Writer, asJSON bool) error {
 	t.Add("counted", s.Records.Counted, "user records: now, in every meter that they match")
 	t.Add("copies", s.Records.Copies, "that were counted before")
 	t.Add("nothing", s.Records.Nothing, "that nobody wants")
-	t.Add("failed", total(s.Records.Failed), "again"+byClass(s.Records.Failed))
+	failed := "again"
+	if len(s.Records.Failed) > 0 {
+		failed += ": " + byClass(s.Records.Failed)
+	}
+	t.Add("failed", total(s.Records.Failed), failed)
 	t.Add("unsettled", s.Records.Unsettled, "neither: redrive them again")
 	t.Add("deleted", s.Messages.Deleted, "messages: what they tell of is settled, or stands in another one")
 	t.Add("sent", s.Messages.Sent, "messages, with payload and the new reason of what failed")
 	t.Add("kept", s.Failures.Failed+s.Failures.Unsettled+s.Failures.Trimmed+s.Failures.Untouched, s.kept())
 	if err := t.Write(w, cli.Text); err != nil {
+		return err
+	}
+	if err := writeUnsettled(w, s.Records.Reasons); err != nil {
 		return err
 	}
 	return writeMissing(w, s.Trimmed)
@@ -112,12 +120,9 @@ func total(classes map[string]int) (n int) {
 func byClass(classes map[string]int) string {
 	var parts []string
 	for _, c := range slices.Sorted(maps.Keys(classes)) {
-		parts = append(parts, fmt.Sprintf("%s %s", c, cli.Thousands(int64(classes[c]))))
+		parts = append(parts, fmt.Sprintf("%s %s", cli.Printable(c), cli.Thousands(int64(classes[c]))))
 	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return ": " + strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
 }
 
 // verdict is an error when something that was to be redriven is left in the queue.

@@ -51,17 +51,19 @@ type gap struct {
 
 // reading reads a span, and finds what is missing of it.
 type reading struct {
-	source *source
-	span   *span
-	each   func(shard string, records []types.Record, ended bool) error
-	begun  map[string]bool // shards of which a record was read
+	source   *source
+	span     *span
+	each     func(shard string, records []types.Record, ended bool) error
+	begun    map[string]bool // shards of which a record was read
+	front    front
+	progress *cli.Progress
 
 	mu   sync.Mutex // shards are read side by side
 	gaps []gap
 }
 
-func newReading(s *source, o *options, each func(string, []types.Record, bool) error) *reading {
-	return &reading{source: s, span: &o.span, each: each, begun: map[string]bool{}}
+func newReading(s *source, o *options, progress *cli.Progress, each func(string, []types.Record, bool) error) *reading {
+	return &reading{source: s, span: &o.span, progress: progress, each: each, begun: map[string]bool{}}
 }
 
 // errReached ends the reading when the last record that was asked for is there.
@@ -103,6 +105,8 @@ func (r *reading) take(shard string, p stream.Page) error {
 	if err := r.each(shard, r.begin(shard, records), p.End); err != nil {
 		return err
 	}
+	r.front.move(shard, &p)
+	r.progress.Reach(r.front.share(r.span.until))
 	if reached && !found {
 		r.missEnd(shard)
 	}

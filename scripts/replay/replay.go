@@ -42,7 +42,7 @@ func replay(ctx context.Context, o options, cfg aws.Config, stdout, stderr io.Wr
 	p.to = handover.New(lambda.NewFromConfig(cfg), handover.Options{
 		Function: function, Set: o.set, StreamARN: from.arn, Rate: o.rate, Patience: o.patience,
 	}, p.told)
-	p.reading = newReading(from, &o, func(shard string, records []types.Record, ended bool) error {
+	p.reading = newReading(from, &o, p.progress, func(shard string, records []types.Record, ended bool) error {
 		return p.handOver(ctx, shard, records, ended)
 	})
 	err = p.run(ctx)

@@ -54,7 +54,7 @@ func survey(ctx context.Context, o options, cfg aws.Config, stdout, stderr io.Wr
 	}
 	c := &counter{shards: map[string]*seen{}, progress: cli.NewProgress(stderr, "read", "record", 0)}
 	c.decoder.Reuse = true
-	r := newReading(from, &o, c.take)
+	r := newReading(from, &o, c.progress, c.take)
 	err = r.run(ctx)
 	c.progress.End()
 	for _, g := range r.gaps {
