@@ -111,9 +111,9 @@ func (g given) set(s *Settings, name string) error {
 	return nil
 }
 
-// derive sets what is not given but follows from other settings.
+// derive sets what is not given but follows from other settings, where those are in their range.
 func (s *Settings) derive(values map[string]given) {
-	if _, ok := values["recordAge"]; !ok {
+	if _, ok := values["recordAge"]; !ok && fieldNamed("streamRetention").valid(*s) {
 		s.RecordAge = recordAge(s.StreamRetention)
 	}
 	if _, ok := values["bits"]; !ok {

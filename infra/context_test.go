@@ -158,6 +158,14 @@ epoch is "soon" (prod.json:2): want 1m to 1d in whole seconds: a shorter one sca
 memory is 64 (prod.json:1): want a whole number, 128 to 10240: Lambda takes no other`)
 }
 
+// What follows from a setting that is wrong is not held against anybody: nobody wrote it.
+func TestReadSettings_WrongSettingThatOthersFollowFrom_IsTheOnlyOneSaid(t *testing.T) {
+	for text, value := range map[string]string{"two days": `"two days"`, "2h": "2h", "10000d": "10000d", "none": "none"} {
+		wantError(t, map[string]any{"streamRetention": text},
+			"streamRetention is "+value+" (-c or cdk.json): want 1d to 365d in whole hours: Kinesis takes no other")
+	}
+}
+
 func TestReadSettings_FileThatIsNone_SaysWhereAndWhat(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                               "prod.json:1: ",
