@@ -155,7 +155,7 @@ func TestReadSettings_SeveralWrong_AreAllSaidOneALine(t *testing.T) {
 		`batchSize is "many" (-c or cdk.json): want a whole number, 1 to 10000: Lambda takes no other
 there is no setting colour (prod.json:2); docs/settings.md lists them
 epoch is "soon" (prod.json:2): want 1m to 1d in whole seconds: a shorter one scatters each batch, a longer one makes a cold start slow
-memory is 64 (prod.json:1): want a whole number, 128 to 10240: Lambda takes no other`)
+memory is 64 (prod.json:1): want a whole number, 256 to 10240: Lambda takes no more, and with less the processor has no room beside what it remembers of the ledger`)
 }
 
 // What follows from a setting that is wrong is not held against anybody: nobody wrote it.
