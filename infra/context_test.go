@@ -168,9 +168,13 @@ func TestReadSettings_WrongSettingThatOthersFollowFrom_IsTheOnlyOneSaid(t *testi
 
 func TestReadSettings_FileThatIsNone_SaysWhereAndWhat(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                               "prod.json:1: ",
+		"":                               "prod.json:1: want one JSON object, as in {\"shards\": 8}: there is nothing",
+		" \n":                            "prod.json:1: want one JSON object, as in {\"shards\": 8}: there is nothing",
+		"\ufeff{\"shards\": 8}":          "prod.json:1: byte 0: no JSON: a byte order mark: save the file as UTF-8 without one",
+		"{\"shards\": 8,}":               "prod.json:1: byte 12: no JSON: a comma too many",
+		"{\"shards\": 8,, \"bits\": 3}":  "prod.json:1: byte 13: no JSON: a comma too many",
 		"{":                              "prod.json:1: ",
-		"{\n  \"shards\": 8,\n}":         "prod.json:2: byte 15: no JSON: ",
+		"{\n  \"shards\": 8,\n}":         "prod.json:2: byte 15: no JSON: a comma too many",
 		"{\n  \"shards\": 8\n  \"a\"":    "prod.json:3: byte 18: no JSON: ",
 		"{\"shards\": \n08}":             "prod.json:2: ",
 		"{'shards': 8}":                  "prod.json:1: byte 1: no JSON: ",
@@ -191,6 +195,7 @@ func TestReadSettings_FileThatCannotBeRead_IsNamed(t *testing.T) {
 	t.Chdir(t.TempDir())
 	wantError(t, map[string]any{"config": "prod.json"},
 		"read the settings' file, whose path is from the project's root: open prod.json: no such file or directory")
+	wantError(t, map[string]any{"config": ""}, "config is empty (-c or cdk.json): want the path of a JSON file, from the project's root")
 	for _, value := range []any{"", 1.0} {
 		if _, err := readSettings(map[string]any{"config": value}); err == nil || !strings.Contains(err.Error(), "want the path of a JSON file") {
 			t.Errorf("%v: got %v", value, err)
