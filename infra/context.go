@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func gather(context map[string]any) (map[string]given, error) {
 	if file, ok := context[configKey]; ok {
 		name, ok := file.(string)
 		if !ok || name == "" {
-			return nil, fmt.Errorf("%s is %v (-c or cdk.json): want the path of a JSON file, from the project's root", configKey, file)
+			return nil, fmt.Errorf("%s is %s (-c or cdk.json): want the path of a JSON file, from the project's root", configKey, cmp.Or(fmt.Sprint(file), "empty"))
 		}
 		var err error
 		if values, err = readFile(name); err != nil {
@@ -111,9 +112,9 @@ func (g given) set(s *Settings, name string) error {
 	return nil
 }
 
-// derive sets what is not given but follows from other settings.
+// derive sets what is not given but follows from other settings, where those are in their range.
 func (s *Settings) derive(values map[string]given) {
-	if _, ok := values["recordAge"]; !ok {
+	if _, ok := values["recordAge"]; !ok && fieldNamed("streamRetention").valid(*s) {
 		s.RecordAge = recordAge(s.StreamRetention)
 	}
 	if _, ok := values["bits"]; !ok {
@@ -156,13 +157,18 @@ func parseFile(name string, text []byte) (map[string]given, error) {
 		if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 			offset, err = syntactic.ByteOffset, syntactic.Err
 		}
-		return fmt.Errorf("%s: byte %d: no JSON: %w", at(offset), offset, err)
+		return fmt.Errorf("%s: byte %d: no JSON: %w", at(offset), offset, slip(text, offset, err))
 	}
 	if decoder.PeekKind() != '{' {
-		if _, err := decoder.ReadValue(); err != nil {
+		const want = "%s: want one JSON object, as in {\"shards\": 8}"
+		_, err := decoder.ReadValue()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, fmt.Errorf(want+": there is nothing", at(0))
+		case err != nil:
 			return nil, broken(err)
 		}
-		return nil, fmt.Errorf("%s: want one JSON object, as in {\"shards\": 8}", at(0))
+		return nil, fmt.Errorf(want, at(0))
 	}
 	values := map[string]given{}
 	if _, err := decoder.ReadToken(); err != nil {
@@ -190,6 +196,19 @@ func parseFile(name string, text []byte) (map[string]given, error) {
 		return nil, fmt.Errorf("%s: something follows the object", at(decoder.InputOffset()))
 	}
 	return values, nil
+}
+
+// slip says of the usual slips of who writes JSON by hand, or by an editor of Windows, what they are. Else it gives err.
+func slip(text []byte, offset int64, err error) error {
+	before, after := bytes.TrimSpace(text[:offset]), text[offset:]
+	if bytes.HasPrefix(after, []byte("\ufeff")) {
+		return errors.New("a byte order mark: save the file as UTF-8 without one")
+	}
+	next, comma := bytes.CutPrefix(after, []byte(","))
+	if comma && (bytes.HasPrefix(bytes.TrimSpace(next), []byte("}")) || bytes.HasSuffix(before, []byte(","))) {
+		return errors.New("a comma too many")
+	}
+	return err
 }
 
 // givenIn is a value in a file.

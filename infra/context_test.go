@@ -155,14 +155,26 @@ func TestReadSettings_SeveralWrong_AreAllSaidOneALine(t *testing.T) {
 		`batchSize is "many" (-c or cdk.json): want a whole number, 1 to 10000: Lambda takes no other
 there is no setting colour (prod.json:2); docs/settings.md lists them
 epoch is "soon" (prod.json:2): want 1m to 1d in whole seconds: a shorter one scatters each batch, a longer one makes a cold start slow
-memory is 64 (prod.json:1): want a whole number, 128 to 10240: Lambda takes no other`)
+memory is 64 (prod.json:1): want a whole number, 256 to 10240: Lambda takes no more, and with less the processor has no room beside what it remembers of the ledger`)
+}
+
+// What follows from a setting that is wrong is not held against anybody: nobody wrote it.
+func TestReadSettings_WrongSettingThatOthersFollowFrom_IsTheOnlyOneSaid(t *testing.T) {
+	for text, value := range map[string]string{"two days": `"two days"`, "2h": "2h", "10000d": "10000d", "none": "none"} {
+		wantError(t, map[string]any{"streamRetention": text},
+			"streamRetention is "+value+" (-c or cdk.json): want 1d to 365d in whole hours: Kinesis takes no other")
+	}
 }
 
 func TestReadSettings_FileThatIsNone_SaysWhereAndWhat(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                               "prod.json:1: ",
+		"":                               "prod.json:1: want one JSON object, as in {\"shards\": 8}: there is nothing",
+		" \n":                            "prod.json:1: want one JSON object, as in {\"shards\": 8}: there is nothing",
+		"\ufeff{\"shards\": 8}":          "prod.json:1: byte 0: no JSON: a byte order mark: save the file as UTF-8 without one",
+		"{\"shards\": 8,}":               "prod.json:1: byte 12: no JSON: a comma too many",
+		"{\"shards\": 8,, \"bits\": 3}":  "prod.json:1: byte 13: no JSON: a comma too many",
 		"{":                              "prod.json:1: ",
-		"{\n  \"shards\": 8,\n}":         "prod.json:2: byte 15: no JSON: ",
+		"{\n  \"shards\": 8,\n}":         "prod.json:2: byte 15: no JSON: a comma too many",
 		"{\n  \"shards\": 8\n  \"a\"":    "prod.json:3: byte 18: no JSON: ",
 		"{\"shards\": \n08}":             "prod.json:2: ",
 		"{'shards': 8}":                  "prod.json:1: byte 1: no JSON: ",
@@ -183,6 +195,7 @@ func TestReadSettings_FileThatCannotBeRead_IsNamed(t *testing.T) {
 	t.Chdir(t.TempDir())
 	wantError(t, map[string]any{"config": "prod.json"},
 		"read the settings' file, whose path is from the project's root: open prod.json: no such file or directory")
+	wantError(t, map[string]any{"config": ""}, "config is empty (-c or cdk.json): want the path of a JSON file, from the project's root")
 	for _, value := range []any{"", 1.0} {
 		if _, err := readSettings(map[string]any{"config": value}); err == nil || !strings.Contains(err.Error(), "want the path of a JSON file") {
 			t.Errorf("%v: got %v", value, err)

@@ -23,7 +23,7 @@ const (
 	maxRetries      = 10_000             // MaximumRetryAttempts
 	minRecordAge    = time.Minute        // MaximumRecordAgeInSeconds, where it is a limit
 	maxRecordAge    = 7 * 24 * time.Hour // MaximumRecordAgeInSeconds
-	minMemory       = 128                // MB ("Lambda quotas")
+	minMemory       = 256                // MB, ours: Lambda takes 128, the ledger's memory up to 150 (docs/delivery.md), and there is a batch beside it
 	maxMemory       = 10_240             // MB ("Lambda quotas")
 	maxTimeout      = 15 * time.Minute   // "Lambda quotas"
 	minInterval     = time.Minute        // ours: Firehose takes less (BufferingHints), for objects of a few rows
@@ -111,7 +111,8 @@ var fields = []field{
 		"whether the mapping reads by enhanced fan-out: throughput of its own, at a price that the synthesis says. To switch it makes a new mapping, so give a startingPosition some minutes before: it reads again from there, and counts nothing twice"),
 
 	number("memory", func(s *Settings) *int { return &s.Memory }, minMemory, maxMemory,
-		"MB of the processor; what it remembers of the ledger takes about 150").because("Lambda takes no other"),
+		"MB of the processor; what it remembers of the ledger takes about 150").
+		because("Lambda takes no more, and with less the processor has no room beside what it remembers of the ledger"),
 	length("timeout", func(s *Settings) *time.Duration { return &s.Timeout }, time.Second, maxTimeout, time.Second,
 		"how long an invocation of the processor may take").because("Lambda takes no other"),
 	number("reservedConcurrency", func(s *Settings) *int { return &s.ReservedConcurrency }, 0, noLimitOfNumber,

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
@@ -26,7 +27,8 @@ type hotPath struct {
 	consumer  awskinesis.StreamConsumer // nil without fan-out
 	table     awsdynamodb.Table
 	queue     awssqs.Queue
-	topic     awssns.Topic // nil where failures go to the queue
+	topic     awssns.Topic             // nil where failures go to the queue
+	fromTopic []constructs.IDependable // what brings the topic's messages to the queue
 	processor awslambda.Function
 	mapping   awslambda.CfnEventSourceMapping
 }
@@ -42,7 +44,7 @@ func newHotPath(stack awscdk.Stack, s Settings, key awskms.Key, code string) hot
 	h.table = newTable(stack, s, key)
 	h.queue = newFailureQueue(stack, s, key)
 	if s.FailuresTo == ToTopic {
-		h.topic = newFailureTopic(stack, key, h.queue)
+		h.topic, h.fromTopic = newFailureTopic(stack, key, h.queue)
 	}
 	h.processor = h.newProcessor(stack, s, key, code)
 	h.mapping = h.newMapping(stack, s)
@@ -221,7 +223,7 @@ func (h hotPath) newMapping(stack awscdk.Stack, s Settings) awslambda.CfnEventSo
 		destination = h.topic.TopicArn()
 	}
 	position, timestamp := startingPosition(s.StartingPosition)
-	return awslambda.NewCfnEventSourceMapping(stack, jsii.String("Mapping"), &awslambda.CfnEventSourceMappingProps{
+	mapping := awslambda.NewCfnEventSourceMapping(stack, jsii.String("Mapping"), &awslambda.CfnEventSourceMappingProps{
 		EventSourceArn:                 source,
 		FunctionName:                   h.processor.FunctionName(),
 		StartingPosition:               jsii.String(position),
@@ -238,6 +240,8 @@ func (h hotPath) newMapping(stack awscdk.Stack, s Settings) awslambda.CfnEventSo
 		},
 		MetricsConfig: &awslambda.CfnEventSourceMapping_MetricsConfigProperty{Metrics: jsii.Strings("EventCount")},
 	})
+	mapping.Node().AddDependency(h.fromTopic...) // what is reported to a topic without subscribers is gone, and counts as delivered
+	return mapping
 }
 
 // startingPosition gives the position as the mapping has it, and its time in seconds of the epoch if it is one.

@@ -237,6 +237,15 @@ func TestFailureTopic_WhatLambdaGivesUp_ReachesTheQueueAsItIs(t *testing.T) {
 	}
 }
 
+// A report to a topic that does not yet reach the queue would be gone, and count as delivered.
+func TestFailureTopic_LeadsToTheQueue_BeforeTheMappingReportsToIt(t *testing.T) {
+	for _, s := range []synthesis{lean(t), rich(t)} {
+		if diff := cmp.Diff([]any{"FailureQueuePolicy", "FailureSubscription"}, s.Resources["Mapping"].DependsOn); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 func TestFailureTopic_WithoutTLS_IsDenied(t *testing.T) {
 	for _, s := range []synthesis{lean(t), rich(t)} {
 		policy := s.properties(t, "FailureTopicPolicy")["PolicyDocument"].(map[string]any)

@@ -117,6 +117,10 @@ func TestKey_Policy_AdmitsTheAccountAndItsLogs(t *testing.T) {
 		t.Error(diff)
 	}
 	logs := bySid["Logs"]
+	service := map[string]any{"Service": join("logs.", reference("AWS::Region"), ".", reference("AWS::URLSuffix"))} // China's ends in .cn
+	if diff := cmp.Diff(service, logs["Principal"]); diff != "" {
+		t.Error(diff)
+	}
 	for _, action := range list(logs["Action"]) {
 		if strings.Contains(action.(string), "*") {
 			t.Errorf("action %v is not named", action)

@@ -93,7 +93,7 @@ func TestFields_AtItsBound_IsTakenAndBeyondIsNot(t *testing.T) {
 		"recordAge":             {[]string{"1m", "7d"}, []string{"59s", "169h", "none", "-1", "60500ms"}},
 		"bisect":                {nil, []string{"no"}},
 		"fanOut":                {nil, []string{"on"}},
-		"memory":                {[]string{"128", "10240"}, []string{"127", "10241"}},
+		"memory":                {[]string{"256", "10240"}, []string{"255", "10241"}},
 		"timeout":               {[]string{"1s", "15m"}, []string{"500ms", "15m1s", "none"}},
 		"reservedConcurrency":   {[]string{"0", "100000"}, []string{"-1"}},
 		"logRetention":          {[]string{"none", "1d", "24h", "3653d"}, []string{"2d", "25h", "3654d"}},
@@ -220,7 +220,7 @@ func TestValidate_SeveralWrong_EachHasALineWithItsReason(t *testing.T) {
 	}
 	want := `shards is 501: want a whole number, 1 to 500: 500 is the lowest default quota of an account
 batchSize is 0: want a whole number, 1 to 10000: Lambda takes no other
-memory is 1: want a whole number, 128 to 10240: Lambda takes no other`
+memory is 1: want a whole number, 256 to 10240: Lambda takes no more, and with less the processor has no room beside what it remembers of the ledger`
 	if diff := cmp.Diff(want, err.Error()); diff != "" { // the time-out is not held against a batch size that is none
 		t.Error(diff)
 	}

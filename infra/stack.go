@@ -85,9 +85,11 @@ func newKey(stack awscdk.Stack, s Settings) awskms.Key {
 	for i, owner := range logOwners {
 		groups[i] = logGroupArn(stack, owner)
 	}
+	// Unlike other services', the name of this principal ends as the partition's URLs do (region-info of the CDK).
+	service := "logs." + *stack.Region() + "." + *stack.UrlSuffix()
 	key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid:        jsii.String("Logs"),
-		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("logs."+*stack.Region()+".amazonaws.com"), nil)},
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(&service, nil)},
 		Actions: jsii.Strings("kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo",
 			"kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"),
 		Resources: jsii.Strings("*"), // in a key's policy: this key
