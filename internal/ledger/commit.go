@@ -214,7 +214,7 @@ func (c *commit) write(ctx context.Context, tx *transaction) verdict {
 func (c *commit) aggregatePut(w write) types.Put {
 	a, m := w.aggregate, w.aggregate.key.meter
 	p := types.Put{
-		Item:                aggregateItem(a.pk, a.sk, m, w.next, a.version+1, c.aggregateExpiry(m, a.key.start)),
+		Item:                aggregateItem(a.pk, a.sk, c.columns(m), w.next, a.version+1, c.aggregateExpiry(m, a.key.start)),
 		ConditionExpression: &absent,
 	}
 	if a.version > 0 {
@@ -222,6 +222,15 @@ func (c *commit) aggregatePut(w write) types.Put {
 		p.ExpressionAttributeValues = item{":seen": number(a.version)}
 	}
 	return p
+}
+
+func (c *commit) columns(m *meter.Meter) []columns {
+	names, ok := c.memory.columns[m]
+	if !ok {
+		names = columnsOf(m)
+		c.memory.columns[m] = names
+	}
+	return names
 }
 
 // absorb takes what was committed into memory.
@@ -344,12 +353,16 @@ func (c *commit) resolve(effects []meter.Effect) []target {
 		deltas += len(effects[i].Deltas)
 	}
 	targets, space := make([]target, len(effects)), make([]*aggregate, 0, deltas)
+	var last *log // mostly the same from event to event
 	for i := range effects {
 		e, first := &effects[i], len(space)
 		for k := range e.Deltas {
 			space = append(space, c.aggregateOf(of, keyOf(&e.Deltas[k])))
 		}
-		targets[i] = target{c.memory.log(c.layout.logOf(e.ID)), space[first:]}
+		if k := c.layout.logOf(e.ID); last == nil || last.key != k {
+			last = c.memory.log(k)
+		}
+		targets[i] = target{last, space[first:]}
 	}
 	return targets
 }

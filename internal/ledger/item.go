@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,15 +85,23 @@ func readSegment(i item) (version uint64, ids []byte, err error) {
 	return version, b.Value, nil
 }
 
-func aggregateItem(pk, sk string, m *meter.Meter, a meter.Aggregate, version, expires int64) item {
+// columns are the names of a measure's attributes.
+type columns struct{ sum, min, max string }
+
+func columnsOf(m *meter.Meter) []columns {
+	names := make([]columns, len(m.Measures))
+	for k, measure := range m.Measures {
+		names[k] = columns{measure.Name + suffixSum, measure.Name + suffixMin, measure.Name + suffixMax}
+	}
+	return names
+}
+
+func aggregateItem(pk, sk string, names []columns, a meter.Aggregate, version, expires int64) item {
 	i := make(item, 5+3*len(a.Stats))
 	i[attrPK], i[attrSK] = text(pk), text(sk)
 	i[attrCount], i[attrVersion] = number(a.Count), number(version)
 	for k, s := range a.Stats {
-		name := m.Measures[k].Name
-		i[name+suffixSum] = decimal(s.Sum)
-		i[name+suffixMin] = decimal(s.Min)
-		i[name+suffixMax] = decimal(s.Max)
+		i[names[k].sum], i[names[k].min], i[names[k].max] = decimal(s.Sum), decimal(s.Min), decimal(s.Max)
 	}
 	return expire(i, expires)
 }
@@ -206,5 +216,10 @@ func aggregateSize(m *meter.Meter, group string) int {
 }
 
 func sortIDs(ids []cloudevent.Fingerprint) {
-	slices.SortFunc(ids, func(a, b cloudevent.Fingerprint) int { return bytes.Compare(a[:], b[:]) })
+	slices.SortFunc(ids, func(a, b cloudevent.Fingerprint) int {
+		if head, other := binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(b[:8]); head != other {
+			return cmp.Compare(head, other)
+		}
+		return bytes.Compare(a[8:], b[8:])
+	})
 }

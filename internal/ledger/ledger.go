@@ -116,6 +116,7 @@ func (l *Ledger) Seen(ctx context.Context, set string, ids []cloudevent.Identity
 	outcomes := make([]meter.Outcome, len(ids))
 	logs := make([]*log, len(ids))
 	horizon, now := l.horizon(set), l.opt.Now()
+	var last *log // mostly the same from event to event
 	for i, id := range ids {
 		k := l.layout.logOf(id)
 		if late(id, horizon, now) {
@@ -124,7 +125,10 @@ func (l *Ledger) Seen(ctx context.Context, set string, ids []cloudevent.Identity
 				continue // its log may be gone
 			}
 		}
-		logs[i] = l.memory.log(k)
+		if last == nil || last.key != k {
+			last = l.memory.log(k)
+		}
+		logs[i] = last
 	}
 	if err := l.readTails(ctx, distinct(logs)); err != nil {
 		return nil, err

@@ -15,7 +15,8 @@ type memory struct {
 	aggregates map[string]map[aggregateKey]*aggregate // by shard
 	windows    map[windowKey]bool                     // known to be in the index
 	partitions map[string]bool                        // known to be in the index of the set's partitions
-	tick       int64                                  // of use
+	columns    map[*meter.Meter][]columns
+	tick       int64 // of use
 }
 
 type windowKey struct {
@@ -45,7 +46,7 @@ type aggregate struct {
 func newMemory(space string) *memory {
 	return &memory{
 		space: space, logs: map[logKey]*log{}, aggregates: map[string]map[aggregateKey]*aggregate{},
-		windows: map[windowKey]bool{}, partitions: map[string]bool{},
+		windows: map[windowKey]bool{}, partitions: map[string]bool{}, columns: map[*meter.Meter][]columns{},
 	}
 }
 

@@ -56,6 +56,7 @@ type target struct {
 func plan(effects []meter.Effect, targets []target, pending []int, lim limits) transaction {
 	p := planner{lim: lim, segmentOf: map[*log]int{}, writeOf: map[*aggregate]int{}}
 	p.taken = make(map[cloudevent.Fingerprint]struct{}, len(pending))
+	p.tx.events = make([]int, 0, len(pending))
 	for _, i := range pending {
 		if !p.add(i, &effects[i], &targets[i]) {
 			break

@@ -156,7 +156,7 @@ func TestPlan_NeverExceedsItsLimits(t *testing.T) {
 			size += sizeOf(segmentItem(p.c.layout.logPK(LiveSet, s.log.key), s.log.version+1, s.ids, 1<<33))
 		}
 		for _, w := range tx.writes {
-			size += sizeOf(aggregateItem(w.aggregate.pk, w.aggregate.sk, w.aggregate.key.meter, w.next, w.aggregate.version+1, 1<<33))
+			size += sizeOf(aggregateItem(w.aggregate.pk, w.aggregate.sk, columnsOf(w.aggregate.key.meter), w.next, w.aggregate.version+1, 1<<33))
 		}
 		if size > p.lim.bytes {
 			rt.Fatalf("items of %d bytes, at most %d", size, p.lim.bytes)
@@ -321,7 +321,7 @@ func TestPlan_ReckonsNoItemSmallerThanItIs(t *testing.T) {
 	var a meter.Aggregate
 	a.Observe([]meter.Decimal{mustSum(t, "-"+strings.Repeat("9", 29)+".999999999")})
 	a.Count = 1<<63 - 1
-	i := aggregateItem(layout.aggregatePK(LiveSet, k), aggregateSK(k.group, strings.Repeat("s", maxShard)), m, a, 1<<63-1, 1<<40)
+	i := aggregateItem(layout.aggregatePK(LiveSet, k), aggregateSK(k.group, strings.Repeat("s", maxShard)), columnsOf(m), a, 1<<63-1, 1<<40)
 	if got, reckoned := sizeOf(i), aggregateSize(m, k.group); got > reckoned {
 		t.Errorf("an aggregate of %d bytes is reckoned as %d", got, reckoned)
 	}

@@ -1,12 +1,12 @@
 package meter
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"math/bits"
 	"strconv"
-	"strings"
 )
 
 // Bounds of a measured value. DynamoDB keeps 38 digits; with these a sum of 10^14 values still has all of its own.
@@ -217,11 +217,14 @@ func (d Decimal) AppendText(b []byte) []byte {
 		fraction /= 10
 	}
 	b = append(b, '.')
-	return append(b, strings.TrimRight(string(f[:]), "0")...)
+	return append(b, bytes.TrimRight(f[:], "0")...)
 }
 
 // String gives what AppendText appends.
-func (d Decimal) String() string { return string(d.AppendText(nil)) }
+func (d Decimal) String() string {
+	var space [maxSumDigits + len("-.")]byte
+	return string(d.AppendText(space[:0]))
+}
 
 func divUnit(hi, lo uint64) (whole [2]uint64, fraction uint64) {
 	whole[0], fraction = hi/unit, hi%unit
@@ -237,7 +240,8 @@ func appendUint128(b []byte, hi, lo uint64) []byte {
 	q, r := hi/e18, hi%e18
 	rest, low := bits.Div64(r, lo, e18)
 	b = appendUint128(b, q, rest)
-	text := strconv.AppendUint(nil, low, 10)
+	var space [20]byte
+	text := strconv.AppendUint(space[:0], low, 10)
 	b = append(b, "000000000000000000"[len(text):]...)
 	return append(b, text...)
 }

@@ -87,8 +87,6 @@ func (p *program) slot(path Path) int {
 // Evaluator applies meters to events, one after another, and uses its memory again. It is not safe for concurrent use.
 type Evaluator struct {
 	set     *Set
-	json    *jsontext.Decoder
-	buf     bytes.Buffer
 	slots   []jsontext.Value
 	scratch []byte
 	groups  cloudevent.Strings
@@ -98,9 +96,7 @@ type Evaluator struct {
 
 // NewEvaluator makes an evaluator of the set's meters.
 func (s *Set) NewEvaluator() *Evaluator {
-	e := &Evaluator{set: s, groups: cloudevent.Strings{Max: maxGroups}}
-	e.json = jsontext.NewDecoder(&e.buf)
-	return e
+	return &Evaluator{set: s, groups: cloudevent.Strings{Max: maxGroups}}
 }
 
 // maxGroups bounds the groups that an Evaluator remembers, so that one that recurs costs no allocation.
@@ -119,9 +115,7 @@ func (v *Evaluator) Evaluate(e *cloudevent.Event) ([]Delta, error) {
 	if p == nil {
 		return nil, nil
 	}
-	if err := v.find(p, e); err != nil {
-		return nil, err
-	}
+	v.find(p, e)
 	first, firstValue := len(v.deltas), len(v.values)
 	for i := range p.meters {
 		d, err := v.delta(&p.meters[i], e)
@@ -196,52 +190,25 @@ func attribute(slot int, e *cloudevent.Event) string {
 	return e.Subject
 }
 
-// find walks the data once and fills the slots.
-func (v *Evaluator) find(p *program, e *cloudevent.Event) error {
+// find goes through the data once and fills the slots. What is wanted of data that is absent or no object is missing.
+func (v *Evaluator) find(p *program, e *cloudevent.Event) {
 	v.slots = append(v.slots[:0], make([]jsontext.Value, p.slots)...)
-	if p.slots == firstDataSlot || e.Data.Kind() != '{' {
-		return nil // what is wanted of data that is absent or no object is missing, and said so
+	if p.slots > firstDataSlot {
+		v.walk(&p.root, e.Data)
 	}
-	v.buf = *bytes.NewBuffer(e.Data)
-	v.json.Reset(&v.buf, jsontext.AllowDuplicateNames(true)) // the event's decoder has refused them
-	if err := v.walk(&p.root); err != nil {
-		return fmt.Errorf("data: %w", err)
-	}
-	return nil
 }
 
-func (v *Evaluator) walk(n *node) error {
-	if _, err := v.json.ReadToken(); err != nil {
-		return err
-	}
-	for v.json.PeekKind() == '"' {
-		name, err := v.json.ReadValue()
-		if err != nil {
-			return err
-		}
-		if err := v.member(n.members[string(v.name(name))]); err != nil {
-			return err
+func (v *Evaluator) walk(n *node, object jsontext.Value) {
+	all := membersOf(object)
+	for name, value, ok := all.next(); ok; name, value, ok = all.next() {
+		switch m := n.members[string(v.name(name))]; {
+		case m == nil:
+		case len(m.members) > 0:
+			v.walk(m, value)
+		default:
+			v.slots[m.slot] = value
 		}
 	}
-	_, err := v.json.ReadToken()
-	return err
-}
-
-func (v *Evaluator) member(n *node) error {
-	switch {
-	case n == nil:
-		return v.json.SkipValue()
-	case len(n.members) > 0 && v.json.PeekKind() == '{':
-		return v.walk(n)
-	case len(n.members) > 0:
-		return v.json.SkipValue()
-	}
-	value, err := v.json.ReadValue()
-	if err != nil {
-		return err
-	}
-	v.slots[n.slot] = value
-	return nil
 }
 
 func (v *Evaluator) name(quoted jsontext.Value) []byte {
