@@ -46,7 +46,7 @@ func limitMemory(megabytes string) {
 
 // build wires everything once, for all batches of this instance. It calls nobody.
 func build(getenv func(string) string) (*handler, error) {
-	set, err := meter.Parse("functions/processor/meters.json", meters)
+	set, err := meter.Parse(config.MetersFile, meters)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
 // Package awslocal is AWS on one loopback port, as far as this application needs it: Kinesis, DynamoDB, SQS, SNS, S3,
-// Lambda with its event source mappings, and CloudFormation's templates and outputs. It speaks AWS's wire protocols, keeps all state
-// in memory, checks no credentials, and can be told to fail. What it does not have it answers with NotImplemented, by
-// name.
+// Lambda with its event source mappings, and CloudFormation's templates and outputs. It speaks AWS's wire protocols, keeps
+// all state in memory, checks no credentials, and can be told to fail. What it does not have it answers with
+// NotImplemented, by name.
 //
 // It is for the commands that run the stack on one machine, and for tests.
 package awslocal

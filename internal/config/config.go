@@ -13,6 +13,10 @@ import (
 // DefaultStack is the CloudFormation stack that commands look for when -stack is not given.
 const DefaultStack = "Millrace"
 
+// MetersFile declares the meters, below the repository's folder. It is compiled into the processor function; the commands
+// read it there.
+const MetersFile = "functions/processor/meters.json"
+
 // The stack's outputs, by which the commands find its resources.
 const (
 	OutputStream       = "StreamName"      // Kinesis stream that producers write to

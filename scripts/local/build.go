@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/cli"
+	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/meter"
 )
 
@@ -23,16 +24,14 @@ func findRoot() (string, error) {
 	return dir, nil
 }
 
-// metersFile ships with the function; the command reads it too, to say what is wrong with it before anything starts,
-// and to know what to compare.
-const metersFile = "functions/processor/meters.json"
-
+// readMeters reads the meters that the function will have, to say what is wrong with them before anything starts, and to
+// know what to compare.
 func readMeters(root string) (*meter.Set, error) {
-	b, err := os.ReadFile(filepath.Join(root, metersFile))
+	b, err := os.ReadFile(filepath.Join(root, config.MetersFile))
 	if err != nil {
 		return nil, fmt.Errorf("read meters: %w", err)
 	}
-	return meter.Parse(metersFile, b)
+	return meter.Parse(config.MetersFile, b)
 }
 
 // functions are the folders of functions/, each a Lambda function of the stack.

@@ -19,6 +19,7 @@ import (
 	"github.com/millrace/millrace/internal/awslocal/fault"
 	"github.com/millrace/millrace/internal/cli"
 	"github.com/millrace/millrace/internal/client"
+	"github.com/millrace/millrace/internal/config"
 )
 
 // text is what a run has written; several goroutines write it.
@@ -314,7 +315,7 @@ func checkout(t *testing.T, meters string) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range map[string]string{
-		"go.mod": "module x\n", "template.yaml": "", metersFile: meters, "functions/transform/main.go": "package main\n\nfunc main() {}\n",
+		"go.mod": "module x\n", "template.yaml": "", config.MetersFile: meters, "functions/transform/main.go": "package main\n\nfunc main() {}\n",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -336,7 +337,7 @@ func TestRun_WrongMeters_StopsWithFilePathAndReason(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			checkout(t, meters)
 			code, stdout, stderr := local(t.Context(), "-port", "0")
-			if code != cli.ExitFailed || stdout != "" || !strings.HasPrefix(stderr, "local: "+metersFile+": "+want) {
+			if code != cli.ExitFailed || stdout != "" || !strings.HasPrefix(stderr, "local: "+config.MetersFile+": "+want) {
 				t.Errorf("exit %d, %q, %q, want %q", code, stdout, stderr, want)
 			}
 		})

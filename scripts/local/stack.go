@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -44,31 +43,32 @@ func start(ctx context.Context, o options, root string, stderr io.Writer) (*loca
 	if o.isChaos {
 		s.logs.left = 0 // a function that is made to fail has much to say
 	}
-	endpoint, err := awslocal.Listen(ctx, s.endpointOptions(o, stderr))
+	var err error
+	if s.endpoint, err = awslocal.Listen(ctx, s.endpointOptions(o, stderr)); err != nil {
+		return nil, err
+	}
+	made, err := s.create(ctx, root, stderr)
 	if err != nil {
+		s.close()
 		return nil, err
 	}
-	s.endpoint = endpoint
-	if err := buildAll(ctx, root, stderr); err != nil {
-		endpoint.Close()
-		return nil, err
-	}
-	made, err := s.deploy(ctx, root)
-	if err != nil {
-		endpoint.Close()
-		return nil, err
-	}
-	if o.isChaos {
-		if err := endpoint.Faults.Add(unleashed()...); err != nil {
-			endpoint.Close()
-			return nil, err
-		}
-	}
-	fmt.Fprintf(stderr, "stack %s is up at %s\n", config.DefaultStack, endpoint.URL())
+	fmt.Fprintf(stderr, "stack %s is up at %s\n", config.DefaultStack, s.endpoint.URL())
 	if !o.json {
 		fmt.Fprintln(stderr, "not emulated: "+strings.Join(kinds(made.NotEmulated), ", "))
 	}
 	return s, nil
+}
+
+// create builds the functions, creates the stack, and arms the faults that it is to bear.
+func (s *localStack) create(ctx context.Context, root string, stderr io.Writer) (*stack.Stack, error) {
+	if err := buildAll(ctx, root, stderr); err != nil {
+		return nil, err
+	}
+	made, err := s.deploy(ctx, root)
+	if err == nil && s.isChaos {
+		err = s.endpoint.Faults.Add(unleashed()...)
+	}
+	return made, err
 }
 
 func (s *localStack) endpointOptions(o options, stderr io.Writer) awslocal.Options {
@@ -94,12 +94,7 @@ func (s *localStack) endpointOptions(o options, stderr io.Writer) awslocal.Optio
 const longestRest = time.Second
 
 func (s *localStack) deploy(ctx context.Context, root string) (*stack.Stack, error) {
-	file := filepath.Join(root, "template.yaml")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read template: %w", err)
-	}
-	template, err := stack.Parse(file, text)
+	template, err := readTemplate(filepath.Join(root, "template.yaml"))
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/cli"
+	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/ledger"
 )
 
@@ -78,7 +79,7 @@ func parseFlags(args []string) (options, error) {
 		return err
 	})
 	f.StringVar(&o.sort, "sort", "count", "largest first by `COLUMN`: count, or a measure, for its sum")
-	f.StringVar(&o.metersFile, "meters", "", "`FILE` that declares the meters, else functions/processor/meters.json of this repository")
+	f.StringVar(&o.metersFile, "meters", "", "`FILE` that declares the meters, else "+config.MetersFile+" of this repository")
 	f.StringVar(&o.set, "set", ledger.LiveSet, "read this `SET` of the table: what the stream has counted, or one that a replay has built")
 	moment := func(to *time.Time) func(string) error {
 		return func(s string) (err error) {

@@ -46,14 +46,12 @@ func findMeter(o options) (*meter.Meter, error) {
 	return nil, fmt.Errorf("no meter %q: %s declares %s", o.meter, file, strings.Join(names, ", "))
 }
 
-const metersFile = "functions/processor/meters.json"
-
 func findMetersFile() (string, error) {
-	dir, err := cli.FindUpwards(metersFile)
+	dir, err := cli.FindUpwards(config.MetersFile)
 	if err != nil {
 		return "", fmt.Errorf("%w: -meters names the file", err)
 	}
-	return filepath.Join(dir, metersFile), nil
+	return filepath.Join(dir, config.MetersFile), nil
 }
 
 // sortColumn gives the measure to sort by, -1 for the count.

@@ -19,53 +19,52 @@ type optionalDocument struct {
 	set bool
 }
 
-// attributes reads a map of attribute values: an item, a key, the values of an expression.
-func (r *reader) attributes(to *optionalDocument) error {
+// document keeps what read appends.
+func (r *reader) document(to *optionalDocument, read func() error) error {
 	began := len(r.buf)
 	to.set = r.dec.PeekKind() != 'n'
-	err := r.attributeMap(0)
+	err := read()
 	to.document = document(r.buf[began:])
 	r.buf = r.buf[:began]
 	return err
+}
+
+// attributes reads a map of attribute values: an item or a key.
+func (r *reader) attributes(to *optionalDocument) error {
+	return r.document(to, func() error { return r.attributeMap(0) })
 }
 
 // values reads the values of an expression. A refusal names the value.
 func (r *reader) values(to *optionalDocument) error {
-	began := len(r.buf)
-	to.set = r.dec.PeekKind() != 'n'
-	err := r.members(func(name []byte) error {
-		at := len(r.buf) + nameHead
-		r.name(name)
-		valid, end := r.invalid == "", len(r.buf)
-		err := r.value(0)
-		if valid && r.invalid != "" {
-			r.invalid = "ExpressionAttributeValues contains invalid value: " + r.invalid + " for key " + string(r.buf[at:end])
-		}
-		return err
+	return r.document(to, func() error {
+		return r.members(func(name []byte) error {
+			at := len(r.buf) + nameHead
+			r.name(name)
+			valid, end := r.invalid == "", len(r.buf)
+			err := r.value(0)
+			if valid && r.invalid != "" {
+				r.invalid = "ExpressionAttributeValues contains invalid value: " + r.invalid + " for key " + string(r.buf[at:end])
+			}
+			return err
+		})
 	})
-	to.document = document(r.buf[began:])
-	r.buf = r.buf[:began]
-	return err
 }
 
 // names reads a map of texts, the names of an expression, as a document of strings.
 func (r *reader) names(to *optionalDocument) error {
-	began := len(r.buf)
-	to.set = r.dec.PeekKind() != 'n'
-	err := r.members(func(name []byte) error {
-		r.name(name)
-		v, err := r.text("String")
-		if err != nil {
-			return err
-		}
-		at := len(r.buf)
-		r.buf = append(beginValue(r.buf, kindString), v...)
-		endValue(r.buf, at)
-		return nil
+	return r.document(to, func() error {
+		return r.members(func(name []byte) error {
+			r.name(name)
+			v, err := r.text("String")
+			if err != nil {
+				return err
+			}
+			at := len(r.buf)
+			r.buf = append(beginValue(r.buf, kindString), v...)
+			endValue(r.buf, at)
+			return nil
+		})
 	})
-	to.document = document(r.buf[began:])
-	r.buf = r.buf[:began]
-	return err
 }
 
 func (r *reader) name(name []byte) {

@@ -112,11 +112,12 @@ type parameter struct {
 	name       string
 	given      optional
 	cache      *cache
+	hasValues  bool        // it may use :values, as all but projections may
 	expression *expression // filled in by the method expressions; nil when the request has none
 }
 
 func (s *Service) conditionOf(name string, o optional) parameter {
-	return parameter{name: name, given: o, cache: &s.conditions}
+	return parameter{name: name, given: o, cache: &s.conditions, hasValues: true}
 }
 
 func (s *Service) projectionOf(q *request) parameter {
@@ -124,7 +125,7 @@ func (s *Service) projectionOf(q *request) parameter {
 }
 
 func (s *Service) updateOf(q *request) parameter {
-	return parameter{name: "UpdateExpression", given: q.update, cache: &s.updates}
+	return parameter{name: "UpdateExpression", given: q.update, cache: &s.updates, hasValues: true}
 }
 
 // root is the condition's tree, nil for none.
@@ -139,20 +140,14 @@ func (q *request) environment() environment {
 	return environment{names: q.names.document, values: q.values.document}
 }
 
-// isCondition tells expressions with values from projections.
-func (p *parameter) isCondition() bool { return p.name != "ProjectionExpression" }
-
 // checkValues checks what AWS checks of a request's values before it looks at the expressions that the operation has.
 func (q *request) checkValues(parameters ...*parameter) error {
 	var absent []string
-	given, conditions := false, 0
+	given, used := false, false // any expression; any that may use the values
 	for _, p := range parameters {
 		given = given || p.given.set
-		if !p.isCondition() {
-			continue
-		}
-		conditions++
-		if !p.given.set {
+		used = used || p.given.set && p.hasValues
+		if p.hasValues && !p.given.set {
 			absent = append(absent, p.name)
 		}
 	}
@@ -161,7 +156,7 @@ func (q *request) checkValues(parameters ...*parameter) error {
 		return notImplemented(q.missing)
 	case q.names.set && !given:
 		return invalid("ExpressionAttributeNames can only be specified when using expressions")
-	case q.values.set && conditions > 0 && len(absent) == conditions:
+	case q.values.set && !used && len(absent) > 0:
 		verb := map[bool]string{true: "is", false: "are"}[len(absent) == 1]
 		return invalid("ExpressionAttributeValues can only be specified when using expressions: %s %s null", strings.Join(absent, " and "), verb)
 	case q.invalid != "":

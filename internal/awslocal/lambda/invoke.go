@@ -27,11 +27,11 @@ var errRequestTooLarge = &wire.Error{
 	Status:  http.StatusRequestEntityTooLarge,
 }
 
-// Invoke runs a function, named by any reference that SplitName reads, and waits for its answer. An idle instance is used, or one is started, up to the function's
-// concurrency; beyond that the invocation is throttled. What goes wrong inside the function is no error here but an
-// Answer with a FunctionError: an error that it returned, a crash, a time-out, an instance that does not come up.
-// Errors are *wire.Error as AWS answers them, ErrDropped, or the context's; when ctx ends, the invocation does not: it
-// runs on to its own end or time-out, as on AWS.
+// Invoke runs a function, named by any reference that SplitName reads, and waits for its answer. An idle instance is used,
+// or one is started, up to the function's concurrency; beyond that the invocation is throttled. What goes wrong inside the
+// function is no error here but an Answer with a FunctionError: an error that it returned, a crash, a time-out, an instance
+// that does not come up. Errors are *wire.Error as AWS answers them, ErrDropped, or the context's; when ctx ends, the
+// invocation does not: it runs on to its own end or time-out, as on AWS.
 func (s *Service) Invoke(ctx context.Context, function string, in Invocation) (Answer, error) {
 	if len(in.Payload) > MaxRequest {
 		return Answer{}, errRequestTooLarge

@@ -1,0 +1,63 @@
+package lambda
+
+import (
+	"slices"
+	"testing"
+)
+
+// newTestOutlet gives an outlet and the lines that it has handed on. Nobody follows it yet.
+func newTestOutlet(t *testing.T) (*outlet, *[]string) {
+	t.Helper()
+	lines := new([]string)
+	o, err := newOutlet(func(line []byte) { *lines = append(*lines, string(line)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o, lines
+}
+
+func TestOutlet_Drain_HandsOnWhatIsThere(t *testing.T) {
+	o, lines := newTestOutlet(t)
+	o.drain() // there is nothing, and it does not wait
+	if _, err := o.in.WriteString("one\ntwo\nthr"); err != nil {
+		t.Fatal(err)
+	}
+	o.drain()
+	if !slices.Equal(*lines, []string{"one", "two"}) {
+		t.Errorf("handed on %q", *lines)
+	}
+	if _, err := o.in.WriteString("ee\nfour"); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	go o.follow()
+	o.end()
+	if want := []string{"one", "two", "three", "four"}; !slices.Equal(*lines, want) {
+		t.Errorf("handed on %q, want %q", *lines, want)
+	}
+	o.drain() // it is closed
+}
+
+func TestOutlet_WriterThatNeverStops_HoldsUpNoDrain(t *testing.T) {
+	o, _ := newTestOutlet(t)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			if _, err := o.in.WriteString("and so on\n"); err != nil {
+				return
+			}
+		}
+	}()
+	for range 100 {
+		o.drain()
+	}
+	if err := o.in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-stopped
+	go o.follow()
+	o.end()
+}
