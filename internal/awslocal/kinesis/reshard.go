@@ -69,13 +69,12 @@ func (st *stream) change(f func() ([]*shard, error)) ([]*shard, error) {
 	return f()
 }
 
-// provisioned gives the stream that a request for an operation names, unless it is on-demand. The code is that of the
-// API reference, the text is ours.
-func (s *Service) provisioned(t target, operation string) (*stream, error) {
+// provisioned gives the stream that a request names, unless it is on-demand. The text is as moto has it
+// (moto/kinesis/exceptions.py).
+func (s *Service) provisioned(t target) (*stream, error) {
 	st, err := s.find(t)
 	if err == nil && st.onDemand.Load() {
-		return nil, wire.Errorf("ValidationException", "%s is only supported for data streams with the provisioned capacity mode: "+
-			"stream %s under account %s is on-demand.", operation, st.name, s.account)
+		return nil, wire.Errorf("ValidationException", "Request is invalid. Stream %s under account %s is in On-Demand mode.", st.name, s.account)
 	}
 	return st, err
 }
@@ -159,7 +158,7 @@ func (s *Service) splitShard(_ context.Context, in *splitShardInput) (*empty, er
 	if err := cmp.Or(v.err(), s.checkIDs(in.target, in.ShardToSplit)); err != nil {
 		return nil, err
 	}
-	st, err := s.provisioned(in.target, "SplitShard")
+	st, err := s.provisioned(in.target)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +189,7 @@ func (s *Service) mergeShards(_ context.Context, in *mergeShardsInput) (*empty, 
 	if err := cmp.Or(v.err(), s.checkIDs(in.target, in.ShardToMerge, in.AdjacentShardToMerge)); err != nil {
 		return nil, err
 	}
-	st, err := s.provisioned(in.target, "MergeShards")
+	st, err := s.provisioned(in.target)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +228,7 @@ func (s *Service) updateShardCount(_ context.Context, in *updateShardCountInput)
 	if err := v.err(); err != nil {
 		return nil, err
 	}
-	st, err := s.provisioned(in.target, "UpdateShardCount")
+	st, err := s.provisioned(in.target)
 	if err != nil {
 		return nil, err
 	}
