@@ -68,6 +68,8 @@ type describeStreamOutput struct{ StreamDescription streamDescription }
 func (s *Service) describeStream(_ context.Context, in *describeStreamInput) (*describeStreamOutput, error) {
 	var v violations
 	limit := v.limit(in.Limit, describeShards, maxListed, "limit")
+	v.optional(in.ExclusiveStartShardID, "exclusiveStartShardId")
+	in.check(&v)
 	if err := v.err(); err != nil {
 		return nil, err
 	}
@@ -94,6 +96,11 @@ type streamSummary struct {
 type describeStreamSummaryOutput struct{ StreamDescriptionSummary streamSummary }
 
 func (s *Service) describeStreamSummary(_ context.Context, in *target) (*describeStreamSummaryOutput, error) {
+	var v violations
+	in.check(&v)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
 	st, err := s.find(*in)
 	if err != nil {
 		return nil, err
@@ -118,6 +125,7 @@ type listStreamsOutput struct {
 func (s *Service) listStreams(_ context.Context, in *listStreamsInput) (*listStreamsOutput, error) {
 	var v violations
 	limit := v.limit(in.Limit, listedStreams, maxListed, "limit")
+	v.optional(in.ExclusiveStartStreamName, "exclusiveStartStreamName")
 	if err := v.err(); err != nil {
 		return nil, err
 	}

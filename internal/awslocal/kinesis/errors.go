@@ -73,6 +73,36 @@ func (v *violations) name(name, at string) {
 	}
 }
 
+// optional checks a name that need not be given. One that is given and empty is as good as not given.
+func (v *violations) optional(name, at string) {
+	if name != "" {
+		v.name(name, at)
+	}
+}
+
+// numberPattern is of sequence numbers, in AWS's words.
+const numberPattern = `0|([1-9]\d{0,128})`
+
+var anyNumber = regexp.MustCompile(`^(` + numberPattern + `)$`)
+
+// number checks a sequence number that need not be given.
+func (v *violations) number(number, at string) {
+	if number != "" && !anyNumber.MatchString(number) {
+		v.add("'"+number+"'", at, "Member must satisfy regular expression pattern: "+numberPattern)
+	}
+}
+
+// position checks where reading is to start.
+func (v *violations) position(p PositionType, at string) {
+	switch p {
+	case "":
+		v.notNull("", at)
+	case AfterSequence, Latest, AtTimestamp, AtSequence, TrimHorizon:
+	default:
+		v.add("'"+string(p)+"'", at, "Member must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]")
+	}
+}
+
 // notNull checks a member that must be given.
 func (v *violations) notNull(value, at string) {
 	if value == "" {

@@ -3,6 +3,7 @@ package kinesis
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -16,6 +17,7 @@ import (
 const (
 	maxPageRecords = 10_000
 	maxPageBytes   = 10 << 20 // data and keys: the largest record fits
+	maxIterator    = 512      // characters
 )
 
 // expired is what a fault says of an iterator.
@@ -35,6 +37,9 @@ func (s *Service) getRecords(ctx context.Context, request, out []byte) ([]byte, 
 	var v violations
 	limit := v.limit(in.Limit, maxPageRecords, maxPageRecords, "limit")
 	v.notNull(in.ShardIterator, "shardIterator")
+	if len(in.ShardIterator) > maxIterator {
+		v.add("'"+in.ShardIterator+"'", "shardIterator", fmt.Sprintf("Member must have length less than or equal to %d", maxIterator))
+	}
 	if err := v.err(); err != nil {
 		return nil, err
 	}

@@ -1,12 +1,10 @@
 package kinesis
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/awslocal/wire"
@@ -82,8 +80,10 @@ type getShardIteratorOutput struct{ ShardIterator string }
 
 func (s *Service) getShardIterator(_ context.Context, in *getShardIteratorInput) (*getShardIteratorOutput, error) {
 	var v violations
-	v.notNull(in.ShardID, "shardId")
-	v.notNull(string(in.ShardIteratorType), "shardIteratorType")
+	in.check(&v)
+	v.name(in.ShardID, "shardId")
+	v.position(in.ShardIteratorType, "shardIteratorType")
+	v.number(in.StartingSequenceNumber, "startingSequenceNumber")
 	if err := v.err(); err != nil {
 		return nil, err
 	}
@@ -106,21 +106,29 @@ func (s *Service) getShardIterator(_ context.Context, in *getShardIteratorInput)
 // findShard gives a shard that a request names together with its stream. A bad id is reported before the stream is looked
 // for, and a stream that is not there by its shard.
 func (s *Service) findShard(t target, id string) (*stream, *shard, error) {
-	number, ok := parseShardID(id)
-	_, name, _ := strings.Cut(t.StreamARN, ":stream/")
-	name = cmp.Or(name, t.StreamName)
-	if !ok && name != "" {
-		return nil, nil, s.noShardID(id, name)
+	if err := s.checkIDs(t, id); err != nil {
+		return nil, nil, err
 	}
 	st, err := s.find(t)
 	if e := new(wire.Error); errors.As(err, &e) && e.Code == codeNotFound {
-		return nil, nil, s.noShard(number, name)
+		number, _ := parseShardID(id)
+		return nil, nil, s.noShard(number, t.name())
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	sh, err := st.shard(id)
 	return st, sh, err
+}
+
+// checkIDs gives the error for ids that are none of any shard's.
+func (s *Service) checkIDs(t target, ids ...string) error {
+	for _, id := range ids {
+		if _, ok := parseShardID(id); !ok && t.name() != "" {
+			return s.noShardID(id, t.name())
+		}
+	}
+	return nil
 }
 
 // position reads where an iterator is to start.

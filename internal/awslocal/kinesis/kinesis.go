@@ -96,6 +96,15 @@ type target struct {
 	StreamARN  string
 }
 
+// check notes what is wrong with the stream's name, whether there is such a stream or not.
+func (t target) check(v *violations) { v.optional(t.StreamName, "streamName") }
+
+// name is the stream's, "" if none is given.
+func (t target) name() string {
+	_, name, _ := strings.Cut(t.StreamARN, ":stream/")
+	return cmp.Or(name, t.StreamName)
+}
+
 // empty is the answer of the operations that answer nothing.
 type empty struct{}
 

@@ -133,6 +133,8 @@ type listing struct {
 func (s *Service) listShards(_ context.Context, in *listShardsInput) (*listShardsOutput, error) {
 	var v violations
 	limit := min(v.limit(in.MaxResults, listedShards, maxListed, "maxResults"), listedShards)
+	v.optional(in.ExclusiveStartShardID, "exclusiveStartShardId")
+	in.check(&v)
 	if err := v.err(); err != nil {
 		return nil, err
 	}

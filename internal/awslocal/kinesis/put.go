@@ -1,6 +1,7 @@
 package kinesis
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -51,8 +52,8 @@ func member(number int, name string) string {
 	return "records." + strconv.Itoa(number+1) + ".member." + name
 }
 
-// check notes what is wrong with the entry of a number, and finds its hash key.
-func (e *putEntry) check(v *violations, number, maxRecord int) error {
+// check notes what is wrong with the entry of a number, whatever the stream, and finds its hash key.
+func (e *putEntry) check(v *violations, number int) error {
 	if !e.hasKey {
 		v.add("null", member(number, "partitionKey"), "Member must not be null")
 	} else {
@@ -60,12 +61,6 @@ func (e *putEntry) check(v *violations, number, maxRecord int) error {
 	}
 	if !e.hasData {
 		v.add("null", member(number, "data"), "Member must not be null")
-	}
-	switch {
-	case len(e.data) > maxRecord:
-		v.add("", member(number, "data"), fmt.Sprintf("Member must have length less than or equal to %d", maxRecord))
-	case e.size() > maxRecord: // the text is ours; that the key counts is in the API reference, PutRecordsRequestEntry
-		v.add("", member(number, "data"), fmt.Sprintf("Member and partition key together must have length less than or equal to %d", maxRecord))
 	}
 	if !e.hasHash {
 		e.hash = hashOf(e.key)
@@ -80,6 +75,16 @@ func (e *putEntry) check(v *violations, number, maxRecord int) error {
 	}
 	e.hash = h
 	return nil
+}
+
+// fit notes that the entry is larger than its stream allows.
+func (e *putEntry) fit(v *violations, number, maxRecord int) {
+	switch {
+	case len(e.data) > maxRecord:
+		v.add("", member(number, "data"), fmt.Sprintf("Member must have length less than or equal to %d", maxRecord))
+	case e.size() > maxRecord: // the text is ours; that the key counts is in the API reference, PutRecordsRequestEntry
+		v.add("", member(number, "data"), fmt.Sprintf("Member and partition key together must have length less than or equal to %d", maxRecord))
+	}
 }
 
 func (e *putEntry) checkKey(v *violations, number int) {
@@ -139,7 +144,7 @@ type putRecordInput struct {
 	Data                      *string // base64
 	PartitionKey              *string
 	ExplicitHashKey           *string
-	SequenceNumberForOrdering *string
+	SequenceNumberForOrdering string
 }
 
 type putRecordOutput struct {
@@ -153,22 +158,20 @@ func (s *Service) putRecord(_ context.Context, in *putRecordInput) (*putRecordOu
 	if err != nil {
 		return nil, err
 	}
+	var v violations
+	in.check(&v)
+	v.number(in.SequenceNumberForOrdering, "sequenceNumberForOrdering")
+	wrong := e.check(&v, single)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
 	st, err := s.find(in.target)
 	if err != nil {
 		return nil, err
 	}
-	var v violations
-	wrong := e.check(&v, single, st.maxRecord)
-	if err := v.err(); err != nil {
+	e.fit(&v, single, st.maxRecord)
+	if err := cmp.Or(v.err(), wrong, st.checkOrdering(in.SequenceNumberForOrdering)); err != nil {
 		return nil, err
-	}
-	if wrong != nil {
-		return nil, wrong
-	}
-	if in.SequenceNumberForOrdering != nil {
-		if err := st.checkOrdering(*in.SequenceNumberForOrdering); err != nil {
-			return nil, err
-		}
 	}
 	entries := []putEntry{e}
 	st.put(entries)
@@ -202,6 +205,9 @@ func (in *putRecordInput) entry() (e putEntry, err error) {
 // checkOrdering checks SequenceNumberForOrdering. It asks for a number above the given one: a shard's numbers always
 // rise, so nothing else is to be done.
 func (st *stream) checkOrdering(number string) error {
+	if number == "" {
+		return nil
+	}
 	n, err := parseSequence(number)
 	if err != nil || n.seconds() > st.service.nowMillis()/1000 {
 		return invalid("ExclusiveMinimumSequenceNumber %s used in PutRecord on stream %s under account %s is invalid.", number, st.name, st.service.account)
@@ -219,11 +225,15 @@ func (s *Service) putRecords(ctx context.Context, request, out []byte) ([]byte, 
 	if err := r.decode(request); err != nil {
 		return nil, wire.Errorf("SerializationException", "%v", err)
 	}
+	wrong, err := r.check()
+	if err != nil {
+		return nil, err
+	}
 	st, err := s.find(r.target)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.check(st.maxRecord); err != nil {
+	if err := cmp.Or(r.fit(st.maxRecord), wrong); err != nil {
 		return nil, err
 	}
 	if fault.Of(ctx) == fault.Partial {
@@ -233,9 +243,11 @@ func (s *Service) putRecords(ctx context.Context, request, out []byte) ([]byte, 
 	return st.appendResults(out, r.entries), nil
 }
 
-// check holds a request to AWS's limits and finds the entries' hash keys.
-func (r *putRequest) check(maxRecord int) error {
+// check holds a request to what AWS looks at before the stream, and finds the entries' hash keys. What is wrong with one
+// of these comes after the sizes.
+func (r *putRequest) check() (wrong, err error) {
 	var v violations
+	r.target.check(&v)
 	switch {
 	case !r.given:
 		v.notNull("", "records")
@@ -244,12 +256,18 @@ func (r *putRequest) check(maxRecord int) error {
 	case len(r.entries) > maxEntries:
 		v.add("", "records", fmt.Sprintf("Member must have length less than or equal to %d", maxEntries))
 	}
-	size := 0
-	var wrong error
 	for i := range r.entries {
-		if err := r.entries[i].check(&v, i, maxRecord); err != nil && wrong == nil {
-			wrong = err
-		}
+		wrong = cmp.Or(wrong, r.entries[i].check(&v, i))
+	}
+	return wrong, v.err()
+}
+
+// fit holds a request to the limits on sizes, of which the stream sets one.
+func (r *putRequest) fit(maxRecord int) error {
+	var v violations
+	size := 0
+	for i := range r.entries {
+		r.entries[i].fit(&v, i, maxRecord)
 		size += r.entries[i].size()
 	}
 	if err := v.err(); err != nil {
@@ -258,7 +276,7 @@ func (r *putRequest) check(maxRecord int) error {
 	if size > maxPutBytes { // recorded as 5 MB, when that was the limit
 		return invalid("Records size exceeds 10 MB limit")
 	}
-	return wrong
+	return nil
 }
 
 // failSome acts out a partial failure: about a third of the entries, at least one, fail as if their shard were

@@ -221,11 +221,11 @@ func TestPutRecords_MoreThanTenMebibytes_AreRefused(t *testing.T) {
 	r.given = true
 	e := putEntry{key: []byte("k"), hasKey: true, data: make([]byte, 1<<20-1), hasData: true}
 	r.entries = slices.Repeat([]putEntry{e}, 10)
-	if err := r.check(defaultMaxRecord); err != nil {
+	if err := r.fit(defaultMaxRecord); err != nil {
 		t.Fatal(err)
 	}
 	r.entries = append(r.entries, putEntry{key: []byte("k"), hasKey: true, hasData: true})
-	wantError(t, r.check(defaultMaxRecord), "InvalidArgumentException", "Records size exceeds 10 MB limit")
+	wantError(t, r.fit(defaultMaxRecord), "InvalidArgumentException", "Records size exceeds 10 MB limit")
 }
 
 func TestPutRecord_LargerLimit_TakesLargerRecords(t *testing.T) {

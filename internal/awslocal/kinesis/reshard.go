@@ -69,13 +69,12 @@ func (st *stream) change(f func() ([]*shard, error)) ([]*shard, error) {
 	return f()
 }
 
-// provisioned gives the stream that a request for an operation names, unless it is on-demand. The code is that of the
-// API reference, the text is ours.
-func (s *Service) provisioned(t target, operation string) (*stream, error) {
+// provisioned gives the stream that a request names, unless it is on-demand. The text is as moto has it
+// (moto/kinesis/exceptions.py).
+func (s *Service) provisioned(t target) (*stream, error) {
 	st, err := s.find(t)
 	if err == nil && st.onDemand.Load() {
-		return nil, wire.Errorf("ValidationException", "%s is only supported for data streams with the provisioned capacity mode: "+
-			"stream %s under account %s is on-demand.", operation, st.name, s.account)
+		return nil, wire.Errorf("ValidationException", "Request is invalid. Stream %s under account %s is in On-Demand mode.", st.name, s.account)
 	}
 	return st, err
 }
@@ -84,11 +83,11 @@ func (s *Service) provisioned(t target, operation string) (*stream, error) {
 func (st *stream) parent(id string) (*shard, error) {
 	number, ok := parseShardID(id)
 	if !ok {
-		return nil, notFound("Could not find shard %s in stream %s under account %s.", id, st.name, st.service.account)
+		return nil, st.service.noShardID(id, st.name)
 	}
 	all := st.shards.Load().all
 	if int(number) >= len(all) {
-		return nil, notFound("Could not find shard %s in stream %s under account %s.", shardID(number), st.name, st.service.account)
+		return nil, st.service.noShardID(shardID(number), st.name)
 	}
 	return all[number], nil
 }
@@ -154,11 +153,12 @@ func (s *Service) splitShard(_ context.Context, in *splitShardInput) (*empty, er
 	if in.NewStartingHashKey != "" && !shaped {
 		v.add("'"+in.NewStartingHashKey+"'", "newStartingHashKey", `Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})`)
 	}
-	v.notNull(in.ShardToSplit, "shardToSplit")
-	if err := v.err(); err != nil {
+	v.name(in.ShardToSplit, "shardToSplit")
+	in.check(&v)
+	if err := cmp.Or(v.err(), s.checkIDs(in.target, in.ShardToSplit)); err != nil {
 		return nil, err
 	}
-	st, err := s.provisioned(in.target, "SplitShard")
+	st, err := s.provisioned(in.target)
 	if err != nil {
 		return nil, err
 	}
@@ -183,12 +183,13 @@ type mergeShardsInput struct {
 
 func (s *Service) mergeShards(_ context.Context, in *mergeShardsInput) (*empty, error) {
 	var v violations
-	v.notNull(in.ShardToMerge, "shardToMerge")
-	v.notNull(in.AdjacentShardToMerge, "adjacentShardToMerge")
-	if err := v.err(); err != nil {
+	v.name(in.ShardToMerge, "shardToMerge")
+	v.name(in.AdjacentShardToMerge, "adjacentShardToMerge")
+	in.check(&v)
+	if err := cmp.Or(v.err(), s.checkIDs(in.target, in.ShardToMerge, in.AdjacentShardToMerge)); err != nil {
 		return nil, err
 	}
-	st, err := s.provisioned(in.target, "MergeShards")
+	st, err := s.provisioned(in.target)
 	if err != nil {
 		return nil, err
 	}
@@ -223,10 +224,11 @@ func (s *Service) updateShardCount(_ context.Context, in *updateShardCountInput)
 	var v violations
 	v.only(in.ScalingType, "UNIFORM_SCALING", "scalingType")
 	target := v.count(in.TargetShardCount, "targetShardCount")
+	in.check(&v)
 	if err := v.err(); err != nil {
 		return nil, err
 	}
-	st, err := s.provisioned(in.target, "UpdateShardCount")
+	st, err := s.provisioned(in.target)
 	if err != nil {
 		return nil, err
 	}

@@ -189,3 +189,13 @@ func TestPut_WhileShardsSplit_LosesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestReshard_OnDemandStream_IsRefused has moto's text (moto/kinesis/exceptions.py).
+func TestReshard_OnDemandStream_IsRefused(t *testing.T) {
+	ask := asker(t)
+	const stream, want = `{"StreamName":"s"`, "Request is invalid. Stream s under account 000000000000 is in On-Demand mode."
+	ask("UpdateStreamMode", `{"StreamARN":"arn:aws:kinesis:us-east-1:000000000000:stream/s","StreamModeDetails":{"StreamMode":"ON_DEMAND"}}`)
+	ask("UpdateShardCount", stream+`,"TargetShardCount":2,"ScalingType":"UNIFORM_SCALING"}`, `"ValidationException"`, want)
+	ask("SplitShard", stream+`,"ShardToSplit":"0","NewStartingHashKey":"9"}`, want)
+	ask("MergeShards", stream+`,"ShardToMerge":"0","AdjacentShardToMerge":"1"}`, want)
+}

@@ -49,6 +49,7 @@ func (s *Service) decreaseRetention(_ context.Context, in *retentionInput) (*emp
 func (s *Service) changeRetention(in *retentionInput, check func(now, wanted int, name string) error) (*empty, error) {
 	var v violations
 	hours := v.count(in.RetentionPeriodHours, "retentionPeriodHours")
+	in.check(&v)
 	if err := v.err(); err != nil {
 		return nil, err
 	}
@@ -134,6 +135,7 @@ func (s *Service) setEncryption(in *encryptionInput, key *string) (*empty, error
 	var v violations
 	v.only(in.EncryptionType, encryptionKMS, "encryptionType")
 	v.notNull(in.KeyID, "keyId")
+	in.check(&v)
 	if err := v.err(); err != nil {
 		return nil, err
 	}

@@ -145,8 +145,7 @@ func (sh *shard) place(from Position) (uint64, error) {
 		return sh.seek(number, from.Type == AfterSequence), nil
 	}
 	var v violations
-	v.add("'"+string(from.Type)+"'", "shardIteratorType",
-		"Member must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]")
+	v.position(from.Type, "shardIteratorType")
 	return 0, v.err()
 }
 

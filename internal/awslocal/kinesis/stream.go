@@ -232,6 +232,11 @@ type deleteStreamInput struct {
 }
 
 func (s *Service) deleteStream(_ context.Context, in *deleteStreamInput) (*empty, error) {
+	var v violations
+	in.check(&v)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
 	st, err := s.find(in.target)
 	if err != nil {
 		return nil, err

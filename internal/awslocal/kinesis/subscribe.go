@@ -49,9 +49,12 @@ type subscribeInput struct {
 func (in *subscribeInput) check() error {
 	var v violations
 	v.notNull(in.ConsumerARN, "consumerARN")
-	v.notNull(in.ShardID, "shardId")
+	v.name(in.ShardID, "shardId")
 	if in.StartingPosition == nil {
 		v.notNull("", "startingPosition")
+	} else {
+		v.position(in.StartingPosition.Type, "startingPosition.type")
+		v.number(in.StartingPosition.SequenceNumber, "startingPosition.sequenceNumber")
 	}
 	return v.err()
 }

@@ -106,6 +106,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		NotImplemented(w, "target "+strconv.Quote(r.Header.Get("X-Amz-Target")))
 		return
 	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-cbor") {
+		svc.fail(w, Unimplemented(svc.Name+" in CBOR, which AWS's SDK for Java sends unless it runs with -Daws.cborEnabled=false or CBOR_ENABLED=false"))
+		return
+	}
 	if f := svc.Streams[op]; f != nil {
 		s.stream(w, r, svc, op, f)
 		return

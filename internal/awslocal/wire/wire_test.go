@@ -47,6 +47,15 @@ func TestServer_AnySize_IsReadWhole(t *testing.T) {
 	}
 }
 
+func TestServer_CBOR_IsNamedAsNotImplemented(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("\xa0"))
+	r.Header.Set("Content-Type", "application/x-amz-cbor-1.1")
+	w := call(t, "E.Echo", r)
+	if got := w.Body.String(); w.Code != http.StatusNotImplemented || !strings.Contains(got, "CBOR") || !strings.Contains(got, "aws.cborEnabled=false") {
+		t.Errorf("%d %s", w.Code, got)
+	}
+}
+
 // silent is a body of which nothing comes: it notes how much room there was to read into.
 type silent struct{ room int }
 
