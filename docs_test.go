@@ -94,3 +94,34 @@ func TestRunbook_EachAlarmOfTheTemplate_HasItsSectionAndLink(t *testing.T) {
 		}
 	}
 }
+
+// Who is refused is told by the command what it needs, and whoever grants it reads the runbook.
+func TestRunbook_RightsOfACommand_AreThoseThatItsErrorNames(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	actions := func(text string) (names []string) {
+		names = regexp.MustCompile(`\b(cloudformation|kinesis|dynamodb|sqs|lambda|kms):[A-Z]\w+`).FindAllString(text, -1)
+		slices.Sort(names)
+		return slices.Compact(names)
+	}
+	runbook := read("docs/runbook.md")
+	all := regexp.MustCompile(`(?s)Who runs the commands needs.*?:\n`).FindString(runbook)
+	rows := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (.*) \\|$").FindAllStringSubmatch(runbook, -1) {
+		rows[m[1]] = m[2]
+	}
+	for _, command := range []string{"redrive", "replay"} {
+		row := rows[command]
+		for _, m := range regexp.MustCompile("those of `(\\w+)`").FindAllStringSubmatch(row, -1) {
+			row += rows[m[1]]
+		}
+		if code, doc := actions(read("scripts/"+command+"/main.go")), actions(all+row); !slices.Equal(code, doc) {
+			t.Errorf("%s names %v\nthe runbook has %v", command, code, doc)
+		}
+	}
+}

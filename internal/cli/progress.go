@@ -156,5 +156,9 @@ func rate(done int64, took time.Duration) string {
 	if done == 0 || took <= 0 {
 		return ""
 	}
-	return ", " + Thousands(int64(float64(done)/took.Seconds())) + "/s"
+	perSecond := float64(done) / took.Seconds()
+	if perSecond < 1 { // slow, and not at a stand
+		return fmt.Sprintf(", %.1f/s", perSecond)
+	}
+	return ", " + Thousands(int64(perSecond)) + "/s"
 }

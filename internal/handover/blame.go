@@ -9,11 +9,20 @@ import (
 	"github.com/millrace/millrace/internal/direct"
 )
 
-// divide notes a crash of the function on n records. It tells whether the next call should have fewer. On one alone the
-// function may crash again, a few times; then it is passed over. It has failed only when the function works: one that
-// crashes on everything would have healthy records told as failed, and the reasons that they had before be lost.
-func (h *Handover) divide(q *queue, n int, c *crash) (again bool) {
-	if n > 1 {
+// divide notes a crash of the function on n records, of which the first are cleared. It tells whether the next call should
+// be another one. On one alone the function may crash again, a few times; then it is passed over. It has failed only when
+// the function works: one that crashes on everything would have healthy records told as failed, and the reasons that they
+// had before be lost.
+func (h *Handover) divide(q *queue, n, innocent int, c *crash) (again bool) {
+	switch suspects := n - innocent; {
+	case suspects > 1:
+		h.now, h.suspect = suspects/2, suspects
+		return true
+	case suspects == 1 && innocent > 0 && q.advance(innocent):
+		h.now, h.suspect = 1, 1
+		return true
+	case n > 1: // it waits for one that is cleared, or one that was cleared is to blame
+		q.unclear()
 		h.now, h.suspect = n/2, n
 		return true
 	}
@@ -81,7 +90,7 @@ func (h *Handover) spare(q *queue) {
 	rest := q.entries[:0]
 	for i := range q.entries {
 		e := &q.entries[i]
-		if e.passed = false; e.outlasts(h.options.Patience) {
+		if e.passed, e.cleared = false, false; e.outlasts(h.options.Patience) {
 			h.leave(q, e)
 		} else {
 			rest = append(rest, *e)
@@ -91,12 +100,46 @@ func (h *Handover) spare(q *queue) {
 	q.entries = rest
 }
 
-// cleared notes that the function did not crash on a call, by which so many records have left the queue. The record that
-// is to blame for an earlier crash is then among the rest of the suspects.
-func (h *Handover) cleared(records int) {
-	h.suspect = max(0, h.suspect-records)
-	h.now = h.batch
-	if h.suspect > 0 {
-		h.now = max(1, h.suspect/2)
+// cleared is how many of the first records, behind those that are passed over, are not to blame.
+func (q *queue) cleared() (n int) {
+	for first := q.passed(); first+n < len(q.entries) && q.entries[first+n].cleared; n++ {
+	}
+	return n
+}
+
+func (q *queue) unclear() {
+	for i := range q.entries {
+		q.entries[i].cleared = false
+	}
+}
+
+// advance brings a record before the cleared ones that it stands behind, so that it can be handed over alone without
+// their having to be settled or left first. That is no matter of order unless it has a key with one of them.
+func (q *queue) advance(innocent int) bool {
+	entries := q.entries[q.passed():]
+	before := held{}
+	for i := range entries[:innocent] {
+		before.add(&entries[i].record)
+	}
+	e := entries[innocent]
+	if before.holds(&e.record) {
+		return false
+	}
+	copy(entries[1:innocent+1], entries[:innocent])
+	entries[0] = e
+	return true
+}
+
+// cleared notes that the function did not crash on a call, which had so many suspects, and of which so many records stay in
+// the queue, as its first. They are not to blame: the one that is stands behind them.
+func (h *Handover) cleared(q *queue, suspects, stay int) {
+	h.suspect = max(0, h.suspect-suspects)
+	if h.now = h.batch; h.suspect == 0 {
+		q.unclear()
+		return
+	}
+	h.now = max(1, h.suspect/2)
+	for i := range q.entries[:stay] {
+		q.entries[i].cleared = true
 	}
 }

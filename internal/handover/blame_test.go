@@ -80,3 +80,23 @@ func TestHandover_FunctionDiesInBetween_BlamesNoRecord(t *testing.T) {
 		t.Errorf("%v: %d counted, %d failed", err, out.count(direct.Counted), out.count(direct.Failed))
 	}
 }
+
+// While something else is away, many records wait. To find those that crash the function need not take their patience each time.
+func TestHandover_CrashesAmongRecordsThatWait_AreFoundWhileThoseWait(t *testing.T) {
+	f := &function{judge: func(data string, _ int) (direct.Outcome, string) {
+		switch {
+		case len(data) == 3 && data[2] == '7': // 107, 117 ... 297
+			return "", "crash"
+		case data[len(data)-1]%2 == 0:
+			return direct.Unsettled, "the bank is closed"
+		}
+		return direct.Counted, ""
+	}}
+	out, err := handAll(t, f, Options{}, recordsOf(300, 300))
+	if err != nil || out.count(direct.Failed) != 20 || out.count(direct.Unsettled) != 150 || out.count(direct.Counted)+out.count(direct.Copy) != 130 {
+		t.Errorf("%v: %d failed, %d unsettled", err, out.count(direct.Failed), out.count(direct.Unsettled))
+	}
+	if took := f.at[len(f.at)-1].Sub(f.at[0]); took > 3*DefaultPatience {
+		t.Errorf("%d calls in %s", len(f.calls), took)
+	}
+}

@@ -86,8 +86,8 @@ type Handover struct {
 	each    func(Handed)
 	limiter *rate.Limiter // nil: no bound
 	batch   int           // records of a call at most
-	now     int           // records of the next call at most: fewer after a crash
-	suspect int           // after one, how many of the first records hold the one that is to blame; 0: none is
+	now     int           // records of the next call at most, beside the cleared ones: fewer after a crash
+	suspect int           // after one, among how many records the one is that is to blame; 0: none is
 	queues  map[string]*queue
 	held    held
 	stall   stall
@@ -106,6 +106,7 @@ type entry struct {
 	results []direct.Result // of the last call
 	tries   int             // that left it unsettled, though it was first of its keys
 	crashes int             // of the function, when it had it alone
+	cleared bool            // the function has answered a call with it since the crash; they stand before the suspects
 	passed  bool            // over, until the function has answered a call; those that are stand before all others
 	since   time.Time       // the first of those
 }
@@ -169,6 +170,7 @@ func (h *Handover) step(ctx context.Context, q *queue) error {
 	if n == 0 {
 		return nil
 	}
+	innocent := min(q.cleared(), n)
 	if h.limiter != nil {
 		if err := h.limiter.WaitN(ctx, n); err != nil {
 			return fmt.Errorf("keep to the rate: %w", err)
@@ -179,7 +181,7 @@ func (h *Handover) step(ctx context.Context, q *queue) error {
 	var crashed *crash
 	switch {
 	case errors.As(err, &crashed):
-		if h.divide(q, n, crashed) {
+		if h.divide(q, n, innocent, crashed) {
 			return nil // to find the record that it crashes on
 		}
 		h.stall.add(time.Since(began), crashed.text)
@@ -193,7 +195,7 @@ func (h *Handover) step(ctx context.Context, q *queue) error {
 		} else {
 			h.stall.add(time.Since(began), reason)
 		}
-		h.cleared(before - len(q.entries))
+		h.cleared(q, n-innocent, n-(before-len(q.entries)))
 	}
 	return h.rest(ctx)
 }
@@ -203,7 +205,7 @@ func (h *Handover) step(ctx context.Context, q *queue) error {
 func (h *Handover) pack(q *queue) (*direct.Call, int) {
 	first := q.passed()
 	for first < len(q.entries) {
-		most := h.now
+		most := min(h.batch, q.cleared()+h.now)
 		if q.entries[first].crashes >= maxCrashes {
 			most = 1
 		}

@@ -1,10 +1,12 @@
 package handover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -349,12 +351,17 @@ func TestHandover_AnyFunction_TellsEachRecordOnceAndKeepsTheOrder(t *testing.T) 
 		script := rapid.SliceOfN(rapid.IntRange(0, 9), 1, 50).Draw(rt, "script")
 		i := 0
 		next := func() int { i++; return script[i%len(script)] }
+		failed := map[string]bool{} // for good, also when nobody heard of it
 		f := &function{
-			judge: func(string, int) (direct.Outcome, string) {
+			judge: func(data string, _ int) (direct.Outcome, string) {
+				if failed[data] {
+					return direct.Failed, "x"
+				}
 				switch next() {
 				case 0, 1:
 					return direct.Unsettled, "x"
 				case 2:
+					failed[data] = true
 					return direct.Failed, "x"
 				case 3:
 					return "", "crash"
@@ -396,6 +403,11 @@ func TestHandover_AnyFunction_TellsEachRecordOnceAndKeepsTheOrder(t *testing.T) 
 		for _, h := range out.records {
 			if at, ok := left[h.Record.PartitionKey]; ok && h.N > at && h.Results[0].Outcome == direct.Counted {
 				rt.Fatalf("record %d is counted, and %d of its key was left", h.N, at)
+			}
+		}
+		for key, data := range f.order {
+			if !slices.IsSortedFunc(data, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }) {
+				rt.Fatalf("%s was counted in the order %v", key, data)
 			}
 		}
 	})

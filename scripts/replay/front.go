@@ -1,48 +1,68 @@
 package main
 
 import (
+	"sync"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-
-	"github.com/millrace/millrace/internal/stream"
 )
 
 // front is how far the reading has come in time: all that arrived before it has been read, about. Nobody knows how many
-// records there are, and by this it can be said how long the rest will take. The zero value has begun nothing.
+// records there are, and by this it can be said how long the rest will take. The zero value has begun nothing. It is safe
+// for concurrent use.
 type front struct {
-	first time.Time            // arrival of the first record
-	at    map[string]time.Time // of the shards under way: arrival of the last record that was read
+	mu    sync.Mutex
+	first time.Time            // arrival of the first record that was read
+	last  time.Time            // of the last one
+	at    map[string]time.Time // of the shards under way: arrival of the last record that was read, or zero
 }
 
-// move notes a page of a shard.
-func (f *front) move(shard string, p *stream.Page) {
-	n := len(p.Records)
-	switch {
-	case p.CaughtUp():
-		delete(f.at, shard)
-		return
-	case n == 0:
-		return
-	case f.at == nil:
+// begin notes that a shard is under way. Its first record is behind all that has been read of its parents: until it is
+// there the shard is where the others are.
+func (f *front) begin(shard string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.at == nil {
 		f.at = map[string]time.Time{}
 	}
-	if first := aws.ToTime(p.Records[0].ApproximateArrivalTimestamp); f.first.IsZero() || first.Before(f.first) {
-		f.first = first
+	f.at[shard] = f.slowest(f.last)
+}
+
+// move notes that a shard has been read to a record, by its arrival, from another one on.
+func (f *front) move(shard string, from, to time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.first.IsZero() || from.Before(f.first) {
+		f.first = from
 	}
-	f.at[shard] = aws.ToTime(p.Records[n-1].ApproximateArrivalTimestamp)
+	f.at[shard] = to
+	if to.After(f.last) {
+		f.last = to
+	}
+}
+
+// end notes that a shard has nothing more to read.
+func (f *front) end(shard string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.at, shard)
 }
 
 // share is how much of the time until the end has passed, from 0 to 1.
 func (f *front) share(end time.Time) float64 {
-	at := end
-	for _, shard := range f.at {
-		if shard.Before(at) {
-			at = shard
-		}
-	}
-	if f.first.IsZero() || !f.first.Before(end) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := f.slowest(end)
+	if f.first.IsZero() || !f.first.Before(at) {
 		return 0
 	}
 	return float64(at.Sub(f.first)) / float64(end.Sub(f.first))
+}
+
+// slowest is where the slowest of the shards under way is, at most at a time.
+func (f *front) slowest(most time.Time) time.Time {
+	for _, at := range f.at {
+		if at.Before(most) {
+			most = at
+		}
+	}
+	return most
 }

@@ -3,41 +3,32 @@ package main
 import (
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-
-	"github.com/millrace/millrace/internal/stream"
 )
 
 func TestFront_IsWhereTheSlowestShardUnderWayIs(t *testing.T) {
-	page := func(behind time.Duration, arrivals ...int) *stream.Page {
-		p := &stream.Page{Behind: behind}
-		for _, minute := range arrivals {
-			p.Records = append(p.Records, types.Record{ApproximateArrivalTimestamp: aws.Time(noon.Add(time.Duration(minute) * time.Minute))})
-		}
-		return p
-	}
+	at := func(minute int) time.Time { return noon.Add(time.Duration(minute) * time.Minute) }
 	var f front
+	f.begin("a")
+	f.begin("b")
 	for _, step := range []struct {
-		shard string
-		page  *stream.Page
-		want  float64
+		name string
+		do   func()
+		want float64
 	}{
-		{"a", page(time.Hour), 0},
-		{"a", page(time.Hour, 0, 50), 0.5},
-		{"b", page(time.Hour, 10, 20), 0.2},
-		{"b", page(time.Hour), 0.2},
-		{"b", page(time.Minute, 80), 0.5},
-		{"a", &stream.Page{End: true}, 0.8},
-		{"c", page(time.Minute, 60), 0.6}, // its child
-		{"c", page(0), 0.8},
-		{"b", page(0, 90), 0.9}, // more may have come with it
-		{"b", page(0), 1},
+		{"nothing is read", func() {}, 0},
+		{"of b nothing is read", func() { f.move("a", at(0), at(50)) }, 0},
+		{"b is slower", func() { f.move("b", at(10), at(20)) }, 0.2},
+		{"b is faster", func() { f.move("b", at(30), at(80)) }, 0.5},
+		{"a has ended", func() { f.end("a") }, 0.8},
+		{"its child begins", func() { f.begin("c") }, 0.8},
+		{"and has older records", func() { f.move("c", at(55), at(60)) }, 0.6},
+		{"and ends", func() { f.end("c") }, 0.8},
+		{"b has ended", func() { f.end("b") }, 1},
+		{"the last shard begins", func() { f.begin("d") }, 0.8},
 	} {
-		f.move(step.shard, step.page)
-		if got := f.share(noon.Add(100 * time.Minute)); got != step.want {
-			t.Errorf("shard %s: %v, want %v", step.shard, got, step.want)
+		step.do()
+		if got := f.share(at(100)); got != step.want {
+			t.Errorf("%s: %v, want %v", step.name, got, step.want)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/millrace/millrace/internal/cli"
+	"github.com/millrace/millrace/internal/handover"
 	"github.com/millrace/millrace/internal/stream"
 )
 
@@ -93,6 +94,7 @@ func (r *reading) run(ctx context.Context) error {
 // open reads a shard of which a record is known from that very record on: when it is not there any more, what followed
 // may be gone as well.
 func (r *reading) open(shard string, from stream.Position) stream.Pages {
+	r.front.begin(shard)
 	if number, _ := r.span.known(shard); number != "" {
 		from = stream.AtSequence(number)
 	}
@@ -102,17 +104,35 @@ func (r *reading) open(shard string, from stream.Position) stream.Pages {
 // take hands a page on.
 func (r *reading) take(shard string, p stream.Page) error {
 	records, reached, found := r.span.end(p.Records)
-	if err := r.each(shard, r.begin(shard, records), p.End); err != nil {
+	records = r.begin(shard, records)
+	for len(records) > handover.MaxBatch { // that it can be seen how far it is
+		if err := r.hand(shard, records[:handover.MaxBatch], false); err != nil {
+			return err
+		}
+		records = records[handover.MaxBatch:]
+	}
+	if err := r.hand(shard, records, p.End); err != nil {
 		return err
 	}
-	r.front.move(shard, &p)
-	r.progress.Reach(r.front.share(r.span.until))
+	if p.CaughtUp() {
+		r.front.end(shard)
+	}
 	if reached && !found {
 		r.missEnd(shard)
 	}
 	if reached {
 		return errReached
 	}
+	return nil
+}
+
+// hand hands records on, and tells how far the reading is.
+func (r *reading) hand(shard string, records []types.Record, ended bool) error {
+	if err := r.each(shard, records, ended); err != nil || len(records) == 0 {
+		return err
+	}
+	r.front.move(shard, aws.ToTime(records[0].ApproximateArrivalTimestamp), aws.ToTime(records[len(records)-1].ApproximateArrivalTimestamp))
+	r.progress.Reach(r.front.share(r.span.until))
 	return nil
 }
 

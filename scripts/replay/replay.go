@@ -67,18 +67,27 @@ func findTarget(ctx context.Context, o options, cfg aws.Config) (*target, error)
 	return t, err
 }
 
-// announce says what happens to the set, and gives an error when it is being dropped.
-func (t *target) announce(ctx context.Context, stderr io.Writer) (err error) {
+// look finds out whether the set is there, and gives an error when it is being dropped. The live set always is.
+func (t *target) look(ctx context.Context) (there bool, err error) {
 	if t.set == ledger.LiveSet {
-		return nil
+		return true, nil
 	}
 	t.begun, err = ledger.OpenMeters(ctx, t.db, t.table, t.set)
+	if errors.Is(err, ledger.ErrNoSet) || errors.Is(err, ledger.ErrEmpty) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// announce says what happens to the set, and gives an error when it is being dropped.
+func (t *target) announce(ctx context.Context, stderr io.Writer) error {
+	there, err := t.look(ctx)
 	switch {
-	case err == nil:
+	case err != nil || t.set == ledger.LiveSet:
+	case there:
 		fmt.Fprintf(stderr, "set %s is there already: what it has counted is a copy (-drop removes it)\n", t.set)
-	case errors.Is(err, ledger.ErrNoSet), errors.Is(err, ledger.ErrEmpty):
+	default:
 		fmt.Fprintf(stderr, "set %s begins\n", t.set)
-		err = nil
 	}
 	return err
 }

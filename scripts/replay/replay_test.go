@@ -249,8 +249,8 @@ func TestReplay_AggregatesGzipAndWhatCannotBeDecoded_GoAsRecords(t *testing.T) {
 func TestReplay_DryRun_CountsNothing(t *testing.T) {
 	w := start(t, conditions{})
 	w.flights(t, 0, 20)
-	code, stdout, _ := w.replay(t.Context(), "-from", "1h", "-into", "recount", "-dry-run", "-json")
-	if code != cli.ExitDone || !strings.HasPrefix(stdout, `{"set":"recount","shards":[{"shard":"shardId-000000000000","records":20,"userRecords":20,"undecodable":0,`) {
+	code, stdout, stderr := w.replay(t.Context(), "-from", "1h", "-into", "recount", "-dry-run", "-json")
+	if code != cli.ExitDone || !strings.HasSuffix(stderr, ", into set recount, which would begin\n") || !strings.HasPrefix(stdout, `{"set":"recount","shards":[{"shard":"shardId-000000000000","records":20,"userRecords":20,"undecodable":0,`) {
 		t.Errorf("exit %d, %s", code, stdout)
 	}
 	if code, stdout, _ := w.replay(t.Context(), "-sets", "-json"); code != cli.ExitDone || stdout != "{\"sets\":[]}\n" {
@@ -311,6 +311,9 @@ func TestDrop_CutShort_SaysToRunItAgain_AndNobodyCountsIntoTheRest(t *testing.T)
 	}
 	if code, _, stderr := w.replay(t.Context(), "-drop", "recount"); code != cli.ExitFailed || !strings.Contains(stderr, "set recount cannot be read any more, and is not gone: run the same command again\n") {
 		t.Errorf("exit %d, %q", code, stderr)
+	}
+	if code, _, stderr := w.replay(t.Context(), "-from", "1h", "-into", "recount", "-dry-run"); code != cli.ExitFailed || !strings.Contains(stderr, "it is being dropped") {
+		t.Errorf("dry run: exit %d, %q", code, stderr)
 	}
 	if code, _, stderr := w.replay(t.Context(), "-from", "1h", "-into", "recount"); code != cli.ExitFailed || !strings.Contains(stderr, "it is being dropped") {
 		t.Errorf("replay: exit %d, %q", code, stderr)

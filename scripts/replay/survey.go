@@ -39,7 +39,8 @@ type counter struct {
 	progress *cli.Progress
 }
 
-// survey reads the span, and hands over nothing. It makes sure that the function could be called.
+// survey reads the span, and hands over nothing. It makes sure that the function could be called, and that the set is not
+// being dropped.
 func survey(ctx context.Context, o options, cfg aws.Config, stdout, stderr io.Writer) error {
 	from, err := findSource(ctx, o, cfg)
 	if err != nil {
@@ -50,6 +51,14 @@ func survey(ctx context.Context, o options, cfg aws.Config, stdout, stderr io.Wr
 		return err
 	}
 	if err := mayInvoke(ctx, lambda.NewFromConfig(cfg), function); err != nil {
+		return err
+	}
+	into, err := findTarget(ctx, o, cfg)
+	if err != nil {
+		return err
+	}
+	there, err := into.look(ctx)
+	if err != nil {
 		return err
 	}
 	c := &counter{shards: map[string]*seen{}, progress: cli.NewProgress(stderr, "read", "record", 0)}
@@ -63,7 +72,11 @@ func survey(ctx context.Context, o options, cfg aws.Config, stdout, stderr io.Wr
 	if err := errors.Join(err, c.write(o, r.gaps, stdout)); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "that would go to function %s, into set %s\n", function, o.set)
+	begins := ""
+	if !there {
+		begins = ", which would begin"
+	}
+	fmt.Fprintf(stderr, "that would go to function %s, into set %s%s\n", function, o.set, begins)
 	if len(r.gaps) > 0 {
 		return errors.New("the stream does not have all of the range any more")
 	}
