@@ -2,7 +2,9 @@
 package millrace
 
 import (
+	"encoding/json"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -121,6 +123,23 @@ func TestImports_EachPackage_KeepsToItsRule(t *testing.T) {
 			} else if host, _, _ := strings.Cut(imported, "/"); strings.Contains(host, ".") && !anyFits(r.outside, imported) {
 				t.Errorf("%s imports %s", name, imported)
 			}
+		}
+	}
+}
+
+// The command lines of the CDK and of sam bring Go files that do not compile, into dist (.ci) or node_modules.
+func TestModule_WhatToolsBring_IsNoPackageOfOurs(t *testing.T) {
+	text, err := exec.CommandContext(t.Context(), "go", "mod", "edit", "-json").Output()
+	if err != nil {
+		t.Fatalf("go mod edit: %v", err)
+	}
+	var mod struct{ Ignore []struct{ Path string } }
+	if err := json.Unmarshal(text, &mod); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{"./dist", "node_modules"} {
+		if !slices.Contains(mod.Ignore, struct{ Path string }{folder}) {
+			t.Errorf("go.mod does not ignore %s: it has %v", folder, mod.Ignore)
 		}
 	}
 }

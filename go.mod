@@ -2,6 +2,12 @@ module github.com/millrace/millrace
 
 go 1.26.0
 
+// What tools bring: .ci/deploy and .ci/sam into dist, npm into node_modules.
+ignore (
+	./dist
+	node_modules
+)
+
 require (
 	github.com/aws/aws-cdk-go/awscdk/v2 v2.270.0
 	github.com/aws/aws-lambda-go v1.55.1

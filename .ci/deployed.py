@@ -77,7 +77,7 @@ def broken(stack):
     names = outputs(stack)
     client("kinesis").put_record(StreamName=names["StreamName"], PartitionKey="broken", Data=BROKEN)
     sqs = client("sqs")
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while time.monotonic() < until:
         got = sqs.receive_message(QueueUrl=names["FailureQueueUrl"], MaxNumberOfMessages=10, WaitTimeSeconds=5, VisibilityTimeout=0)
         for message in got.get("Messages", []):

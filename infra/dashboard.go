@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/go-json-experiment/json"
+
+	"github.com/millrace/millrace/internal/config"
 )
 
 // The dashboard is a table of rows: a header, and below it graphs side by side. It reads from top to bottom, as an event
@@ -62,7 +64,8 @@ func inRow(w watched) row {
 
 // lagRow has no marks: beside hours, the second that is usual would look like nothing.
 func lagRow(s Settings, w watched) row {
-	text := fmt.Sprintf("How old a record is when it is handed over, read, and done with. Alarms fire at %v; Lambda gives a record up at %v.", lagThreshold(s), s.RecordAge)
+	text := fmt.Sprintf("How old a record is when it is handed over, read, and done with. Alarms fire at %v; Lambda gives a record up at %v.",
+		config.Span(lagThreshold(s)), config.Span(s.RecordAge))
 	return row{"Lag", text, []graph{
 		{title: "Handed to the processor", unit: "ms", lines: []line{
 			{label: "oldest", metric: w.ofProcessor("IteratorAge", highest)},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/jsii-runtime-go"
 	"github.com/google/go-cmp/cmp"
@@ -56,6 +57,14 @@ func TestDashboard_Headers_ReadFromTopToBottom(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"In", "Lag", "Work", "Failures", "Archive", "Cost"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestDashboard_Lag_SaysItsTimesAsTheSettingsDo(t *testing.T) {
+	s := DefaultSettings()
+	s.RecordAge = 7 * 24 * time.Hour
+	if got, want := lagRow(s, standIns()).text, "Alarms fire at 84h; Lambda gives a record up at 7d."; !strings.HasSuffix(got, want) {
+		t.Errorf("got %q, want the end %q", got, want)
 	}
 }
 

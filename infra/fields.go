@@ -116,7 +116,7 @@ var fields = []field{
 	length("timeout", func(s *Settings) *time.Duration { return &s.Timeout }, time.Second, maxTimeout, time.Second,
 		"how long an invocation of the processor may take").because("Lambda takes no other"),
 	number("reservedConcurrency", func(s *Settings) *int { return &s.ReservedConcurrency }, 0, noLimitOfNumber,
-		"instances that are kept for the processor, and its most; 0 takes them as the account has them, of which 100 must stay unreserved"),
+		"instances that are kept for the processor, and its most: with one a lane, redrive and replay wait for a free one; 0 takes them as the account has them, of which 100 must stay unreserved"),
 	spans("logRetention", func(s *Settings) *time.Duration { return &s.LogRetention },
 		"how long logs are kept", daysList(logRetentions)+", or none (for ever)", validLogRetention).
 		because("CloudWatch Logs takes no other"),
