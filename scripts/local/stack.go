@@ -82,8 +82,9 @@ func (s *localStack) endpointOptions(o options, stderr io.Writer) awslocal.Optio
 		Faults: fault.New(o.chaos),
 		Log:    slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Mapping: esm.Options{
-			Settled: s.settled.add,
-			MaxRest: longestRest,
+			Settled:   s.settled.add,
+			MaxRest:   longestRest,
+			MaxWindow: longestWindow,
 		},
 		Stdout: s.logs.stdout,
 		Stderr: s.logs.stderr,
@@ -92,6 +93,10 @@ func (s *localStack) endpointOptions(o options, stderr io.Writer) awslocal.Optio
 
 // longestRest between two attempts at a batch: on AWS it grows to a minute, which nobody waits for here.
 const longestRest = time.Second
+
+// longestWindow that a batch is gathered for: on AWS it is the template's second, for which the last batch of each shard
+// would wait here with nothing more to come.
+const longestWindow = 100 * time.Millisecond
 
 func (s *localStack) deploy(ctx context.Context, root string) (*stack.Stack, error) {
 	file := filepath.Join(root, "template.yaml")
