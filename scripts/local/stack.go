@@ -44,7 +44,11 @@ func start(ctx context.Context, o options, root string, stderr io.Writer) (*loca
 		s.logs.left = 0 // a function that is made to fail has much to say
 	}
 	var err error
-	if s.endpoint, err = awslocal.Listen(ctx, s.endpointOptions(o, stderr)); err != nil {
+	opt := s.endpointOptions(o, stderr)
+	if !o.serve {
+		opt.Mapping.MaxWindow = longestWindow
+	}
+	if s.endpoint, err = awslocal.Listen(ctx, opt); err != nil {
 		return nil, err
 	}
 	made, err := s.create(ctx, root, stderr)
@@ -92,6 +96,10 @@ func (s *localStack) endpointOptions(o options, stderr io.Writer) awslocal.Optio
 
 // longestRest between two attempts at a batch: on AWS it grows to a minute, which nobody waits for here.
 const longestRest = time.Second
+
+// longestWindow that a batch of a run is gathered for: on AWS it is the template's second, for which the last batch of
+// each shard would wait here with nothing more to come. What -serve keeps up has the template's.
+const longestWindow = 100 * time.Millisecond
 
 func (s *localStack) deploy(ctx context.Context, root string) (*stack.Stack, error) {
 	template, err := readTemplate(filepath.Join(root, "template.yaml"))

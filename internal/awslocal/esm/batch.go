@@ -13,6 +13,7 @@ type gathering struct {
 	queue  []Record // read and not yet settled, oldest first
 	more   bool     // the reader has more records at hand: a short queue says nothing yet
 	flush  bool     // do not wait for the window: the shard has ended, or the last batch was cut by its size
+	window time.Duration
 	opened time.Time
 	limit  time.Duration // age at which a record is given up
 }
@@ -36,10 +37,10 @@ func closeBatch(cfg *Config, enc *encoder, g gathering, now time.Time) cutting {
 		return cutting{n: n, bySize: n < cfg.BatchSize}
 	case g.more:
 		return cutting{}
-	case g.flush || cfg.window() == 0:
+	case g.flush || g.window == 0:
 		return cutting{n: n}
 	}
-	due := g.opened.Add(cfg.window())
+	due := g.opened.Add(g.window)
 	if old := g.queue[0].Arrival.Add(g.limit); old.Before(due) {
 		due = old
 	}

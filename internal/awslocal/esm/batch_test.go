@@ -61,6 +61,20 @@ func TestCase12_Window_GathersUntilItsEnd(t *testing.T) {
 	})
 }
 
+func TestMaxWindow_BoundsTheWindow(t *testing.T) {
+	play(t, func(w *world) {
+		w.cfg.BatchSize, w.cfg.MaximumBatchingWindowInSeconds = 100, 5
+		w.opt.MaxWindow = 100 * time.Millisecond
+		start := time.Now()
+		w.stream.put(shard0, "r1", "r2")
+		w.run(2)
+		w.wantCalls("r1 r2")
+		if at := w.fn.calls[0].at.Sub(start); at != 100*time.Millisecond {
+			t.Errorf("invoked after %v", at)
+		}
+	})
+}
+
 func TestWindow_StartsWhenTheInvocationCompletes(t *testing.T) {
 	play(t, func(w *world) {
 		w.cfg.BatchSize, w.cfg.MaximumBatchingWindowInSeconds = 2, 5

@@ -70,10 +70,6 @@ func (c *Config) StreamARN() string {
 // isConsumer tells whether the source is a fan-out consumer.
 func (c *Config) isConsumer() bool { return strings.Contains(c.EventSourceARN, consumerPart) }
 
-func (c *Config) window() time.Duration {
-	return time.Duration(c.MaximumBatchingWindowInSeconds) * time.Second
-}
-
 // ageLimit is the age at which a record is given up: the configured one, or the stream's retention, 0 if it is not known,
 // if that is shorter.
 func (c *Config) ageLimit(retention time.Duration) time.Duration {

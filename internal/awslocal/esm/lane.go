@@ -43,7 +43,7 @@ func (l *lane) gather(polling context.Context) []Record {
 			return nil
 		}
 		if fresh && len(g.queue) > 0 {
-			l.opened, fresh = windowStart(l.opened, l.shard.cfg.window(), now), false
+			l.opened, fresh = windowStart(l.opened, g.window, now), false
 		}
 		g.opened = l.opened
 		c := closeBatch(l.shard.cfg, &l.shard.enc, g, now)
@@ -60,7 +60,7 @@ func (l *lane) look() (g gathering, ended bool) {
 	s := l.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return gathering{queue: l.queue, more: s.more, flush: l.flush || s.ended, limit: s.limit()}, s.ended
+	return gathering{queue: l.queue, more: s.more, flush: l.flush || s.ended, window: s.window(), limit: s.limit()}, s.ended
 }
 
 // await returns when something has happened, when it is due (never, if that is zero), or when ctx ends.

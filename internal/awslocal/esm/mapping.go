@@ -30,6 +30,8 @@ type Options struct {
 	PollInterval time.Duration
 	// MaxRest bounds the rest between two attempts; 0 is DefaultMaxRest.
 	MaxRest time.Duration
+	// MaxWindow bounds the batching window; 0: it is as the mapping's settings say.
+	MaxWindow time.Duration
 	// Log gets a line for what AWS would do silently; nil is slog's default.
 	Log *slog.Logger
 	// UUID is the mapping's own, which is part of the keys of its documents in a bucket; "" makes one.
@@ -52,6 +54,7 @@ type settings struct {
 	report      func(Settled)
 	poll        time.Duration
 	maxRest     time.Duration
+	maxWindow   time.Duration
 	delay       time.Duration
 	log         *slog.Logger
 	counters    counters
@@ -91,7 +94,8 @@ func New(cfg Config, source Source, invoker Invoker, destination Destination, op
 	}
 	set := &settings{
 		source: source, invoker: invoker, destination: destination,
-		uuid: opt.UUID, report: opt.Settled, poll: opt.PollInterval, maxRest: opt.MaxRest, delay: opt.ActivationDelay, log: opt.Log,
+		uuid: opt.UUID, report: opt.Settled, poll: opt.PollInterval, maxRest: opt.MaxRest, maxWindow: opt.MaxWindow,
+		delay: opt.ActivationDelay, log: opt.Log,
 	}
 	set.maxRest = cmp.Or(set.maxRest, DefaultMaxRest)
 	if set.uuid == "" {
@@ -116,6 +120,15 @@ func New(cfg Config, source Source, invoker Invoker, destination Destination, op
 }
 
 func notFound(cfg *Config) error { return invalid("Stream not found: " + cfg.EventSourceARN) }
+
+// window is the batching window.
+func (set *settings) window() time.Duration {
+	window := time.Duration(set.cfg.MaximumBatchingWindowInSeconds) * time.Second
+	if set.maxWindow > 0 {
+		window = min(window, set.maxWindow)
+	}
+	return window
+}
 
 // configure takes settings that Validate has passed.
 func (set *settings) configure(cfg Config) {
