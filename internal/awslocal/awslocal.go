@@ -129,7 +129,11 @@ func (e *Endpoint) serve(l net.Listener) {
 	e.wire = wire.NewServer(e.Faults, e.Lambda.Kill, e.Kinesis.Wire(), e.DynamoDB.Wire(), e.SQS.Wire())
 	e.routes = e.control()
 	e.running, e.cancel = context.WithCancel(context.Background())
+	var spoken http.Protocols
+	spoken.SetHTTP1(true)
+	spoken.SetUnencryptedHTTP2(true) // so AWS's SDKs for JavaScript and Java call Kinesis
 	e.server = &http.Server{
+		Protocols:         &spoken,
 		Handler:           e.opt.guarded(http.HandlerFunc(e.route)),
 		ReadHeaderTimeout: headerTime,
 		MaxHeaderBytes:    maxHeader,

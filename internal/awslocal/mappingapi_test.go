@@ -194,14 +194,19 @@ func TestListMappings_FilteredAndInPages(t *testing.T) {
 	}
 	for want, in := range map[int][]lambda.ListEventSourceMappingsInput{
 		0: {
-			{FunctionName: aws.String("none")}, {FunctionName: aws.String("f:1")}, {EventSourceArn: aws.String(streamARN + "3")},
-			{FunctionName: aws.String("arn:aws:lambda:us-east-1:111111111111:function:f")}, {FunctionName: aws.String("111111111111:function:f")},
+			{FunctionName: aws.String("none")},
+			{FunctionName: aws.String("f:1")},
+			{EventSourceArn: aws.String(streamARN + "3")},
+			{FunctionName: aws.String("arn:aws:lambda:us-east-1:111111111111:function:f")},
+			{FunctionName: aws.String("111111111111:function:f")},
 			{FunctionName: aws.String("arn:aws:lambda:eu-west-1:000000000000:function:f")},
 		},
 		1: {{FunctionName: aws.String("f"), EventSourceArn: other}},
 		2: {
-			{FunctionName: aws.String("arn:aws:lambda:us-east-1:000000000000:function:f")}, {FunctionName: aws.String("000000000000:function:f")},
-			{FunctionName: aws.String("f:$LATEST")}, {EventSourceArn: other},
+			{FunctionName: aws.String("arn:aws:lambda:us-east-1:000000000000:function:f")},
+			{FunctionName: aws.String("000000000000:function:f")},
+			{FunctionName: aws.String("f:$LATEST")},
+			{EventSourceArn: other},
 		},
 		4: {{}, {MaxItems: aws.Int32(1)}, {MaxItems: aws.Int32(3)}},
 	} {

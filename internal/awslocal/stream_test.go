@@ -114,3 +114,34 @@ func TestClose_SubscriptionUnderWay_EndsIt(t *testing.T) {
 	}
 	_ = out.GetStream().Close()
 }
+
+// AWS's SDKs for JavaScript (version 3) and Java (asynchronous) call Kinesis over HTTP/2, and an endpoint without TLS with
+// prior knowledge.
+func TestHTTP2_WithPriorKnowledge_ServesKinesisWithItsSubscriptions(t *testing.T) {
+	e := Start(t, Options{})
+	arn := newStream(t, e, 1)
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	cfg := e.Config()
+	cfg.HTTPClient = &http.Client{Transport: transport}
+	c := kinesis.NewFromConfig(cfg)
+	if _, err := c.DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamARN: &arn}); err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := e.Kinesis.RegisterConsumer("s", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.SubscribeToShard(t.Context(), &kinesis.SubscribeToShardInput{
+		ConsumerARN: &consumer, ShardId: aws.String("shardId-000000000000"), StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.GetStream().Close()
+	event, ok := (<-out.GetStream().Events()).(*types.SubscribeToShardEventStreamMemberSubscribeToShardEvent)
+	if !ok || len(event.Value.Records) != 1 {
+		t.Errorf("%+v, %v", event, out.GetStream().Err())
+	}
+}

@@ -38,6 +38,15 @@ func (m *Mapping) Update(cfg Config, invoker Invoker) (State, error) {
 	if err := cfg.Validate(); err != nil {
 		return "", err
 	}
+	state, err := m.accept(cfg, invoker)
+	if state == Enabling {
+		_ = m.take() // what is wrong with the stream Run will find too
+	}
+	return state, err
+}
+
+// accept notes a change for Run, and gives the state that it begins with.
+func (m *Mapping) accept(cfg Config, invoker Invoker) (State, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.deleted {
@@ -88,10 +97,14 @@ func (m *Mapping) apply() {
 // Enable lets the mapping go on with what is not settled; what was put while it was disabled is not lost.
 func (m *Mapping) Enable() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.wanted && !m.deleted {
+	enabling := !m.wanted && !m.deleted
+	if enabling {
 		m.wanted, m.reason = true, ReasonUser
 		m.setState(Enabling)
+	}
+	m.mu.Unlock()
+	if enabling {
+		_ = m.take() // what is wrong with the stream Run will find too
 	}
 }
 

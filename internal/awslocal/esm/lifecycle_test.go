@@ -44,7 +44,23 @@ func TestLatest_CreatedDisabled_BeginsWhenItIsEnabled(t *testing.T) {
 		synctest.Wait()
 		w.stream.put(shard0, "r1")
 		w.mapping.Enable()
+		w.stream.put(shard0, "r2") // though Run has hardly taken notice
+		w.await(1)
+		w.wantCalls("r2")
+	})
+}
+
+func TestLatest_UpdatedToEnabled_BeginsThere(t *testing.T) {
+	play(t, func(w *world) {
+		w.cfg.StartingPosition, w.cfg.Enabled = Latest, false
+		w.start()
 		synctest.Wait()
+		w.stream.put(shard0, "r1")
+		cfg := w.mapping.Config()
+		cfg.Enabled = true
+		if _, err := w.mapping.Update(cfg, nil); err != nil {
+			t.Fatal(err)
+		}
 		w.stream.put(shard0, "r2")
 		w.await(1)
 		w.wantCalls("r2")

@@ -8,7 +8,6 @@ package esm
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -109,11 +108,7 @@ func New(cfg Config, source Source, invoker Invoker, destination Destination, op
 		settings: set, changed: make(chan struct{}), state: Creating, reason: ReasonUser, wanted: cfg.Enabled,
 		earlier: opt.Checkpoints, active: len(opt.Checkpoints) > 0,
 	}
-	if !cfg.Enabled || opt.ActivationDelay > 0 {
-		return m, nil
-	}
-	// LATEST is now, not when Run's goroutine has come to run: what is put after the answer to the creation is delivered.
-	if errors.Join(m.renew(), m.activate()) != nil {
+	if cfg.Enabled && m.take() != nil {
 		return nil, notFound(&cfg)
 	}
 	return m, nil
@@ -128,6 +123,23 @@ func (set *settings) window() time.Duration {
 		window = min(window, set.maxWindow)
 	}
 	return window
+}
+
+// take takes the starting position when the mapping is enabled, unless something delays that or it was taken. LATEST is
+// then, and not when Run's goroutine comes to run: what is put after the answer to the caller is delivered.
+func (m *Mapping) take() (err error) {
+	m.listing.Lock()
+	defer m.listing.Unlock()
+	if m.delay > 0 {
+		return nil
+	}
+	if m.generation == 0 {
+		m.generation, err = m.source.Generation()
+	}
+	if err != nil {
+		return err
+	}
+	return m.activate()
 }
 
 // configure takes settings that Validate has passed.
@@ -337,7 +349,8 @@ func (m *Mapping) open(in Shard, now time.Time) (*shard, error) {
 	}
 	from := Position{Type: TrimHorizon}
 	if !m.active {
-		from = Position{Type: m.cfg.StartingPosition, Timestamp: m.cfg.StartingPositionTimestamp}
+		cfg := m.Config() // m.cfg is Run's
+		from = Position{Type: cfg.StartingPosition, Timestamp: cfg.StartingPositionTimestamp}
 	}
 	c, err := m.source.Open(in.ID, from)
 	if err != nil {

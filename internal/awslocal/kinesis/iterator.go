@@ -87,11 +87,11 @@ func (s *Service) getShardIterator(_ context.Context, in *getShardIteratorInput)
 	if err := v.err(); err != nil {
 		return nil, err
 	}
-	from, err := in.position(s.nowMillis())
+	st, sh, err := s.findShard(in.target, in.ShardID)
 	if err != nil {
 		return nil, err
 	}
-	st, sh, err := s.findShard(in.target, in.ShardID)
+	from, err := in.position(s.nowMillis())
 	if err != nil {
 		return nil, err
 	}

@@ -113,6 +113,18 @@ func TestRequests_BeyondTheirConstraints_AreRefusedBeforeTheStreamIsLookedFor(t 
 	ask("PutRecords", `{"StreamName":"nope","Records":[{"Data":"","PartitionKey":"k","ExplicitHashKey":"x"}]}`, "Value 'x' at 'records.1.member.explicitHashKey' failed")
 }
 
+// TestGetShardIterator_ShardIsLookedForBeforeThePosition has the order of mhart/kinesalite (actions/getShardIterator.js).
+func TestGetShardIterator_ShardIsLookedForBeforeThePosition(t *testing.T) {
+	ask := asker(t)
+	for _, rest := range []string{
+		`"ShardIteratorType":"LATEST","StartingSequenceNumber":"5"}`, `"ShardIteratorType":"AT_SEQUENCE_NUMBER"}`, `"ShardIteratorType":"AT_TIMESTAMP"}`,
+	} {
+		ask("GetShardIterator", `{"StreamName":"nope","ShardId":"0",`+rest, "Shard shardId-000000000000 in stream nope under account 000000000000 does not exist")
+		ask("GetShardIterator", `{"StreamName":"s","ShardId":"7",`+rest, "Shard shardId-000000000007 in stream s under account 000000000000 does not exist")
+		ask("GetShardIterator", `{"StreamName":"s","ShardId":"0",`+rest, "InvalidArgumentException")
+	}
+}
+
 // TestReshard_IDThatIsNone_IsReportedBeforeTheStream has the texts that mhart/kinesalite recorded (test/splitShard.js,
 // test/mergeShards.js).
 func TestReshard_IDThatIsNone_IsReportedBeforeTheStream(t *testing.T) {

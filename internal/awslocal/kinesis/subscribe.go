@@ -86,11 +86,11 @@ func (s *Service) subscribe(in *subscribeInput) (*subscription, error) {
 	start := getShardIteratorInput{
 		ShardIteratorType: in.StartingPosition.Type, StartingSequenceNumber: in.StartingPosition.SequenceNumber, Timestamp: in.StartingPosition.Timestamp,
 	}
-	from, err := start.position(s.nowMillis())
+	sh, err := c.stream.shard(in.ShardID)
 	if err != nil {
 		return nil, err
 	}
-	sh, err := c.stream.shard(in.ShardID)
+	from, err := start.position(s.nowMillis())
 	if err != nil {
 		return nil, err
 	}
