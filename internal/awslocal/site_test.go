@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,34 +49,35 @@ func newSite(t *testing.T) site {
 	return site{e, lambda.NewFromConfig(e.Config()), settled}
 }
 
-// copyZip is the test's function as a deployment package.
-func copyZip(t *testing.T) []byte {
-	t.Helper()
+// copyZip is the test's function as a deployment package. It is packed once: with the race detector that takes long.
+var copyZip = sync.OnceValues(func() ([]byte, error) {
 	program, err := os.ReadFile(filepath.Join(built, "copy", "bootstrap"))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	h := &zip.FileHeader{Name: "bootstrap", Method: zip.Store}
+	h := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
 	h.SetMode(0o755)
 	w, err := z.CreateHeader(h)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if _, err := w.Write(program); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
+	err = z.Close()
+	return b.Bytes(), err
+})
 
 // function creates a function that copies records into a table of its own, and fails on the record "bad".
 func (s site) function(t *testing.T, name string) {
 	t.Helper()
-	_, err := dynamodb.NewFromConfig(s.Config()).CreateTable(t.Context(), &dynamodb.CreateTableInput{
+	code, err := copyZip()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = dynamodb.NewFromConfig(s.Config()).CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: aws.String("table-" + name), BillingMode: dynamotypes.BillingModePayPerRequest,
 		AttributeDefinitions: []dynamotypes.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: "S"}},
 		KeySchema:            []dynamotypes.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: "HASH"}},
@@ -85,7 +87,7 @@ func (s site) function(t *testing.T, name string) {
 	}
 	_, err = s.lambda.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
 		FunctionName: &name, Role: aws.String(roleARN), Handler: aws.String("bootstrap"), Runtime: types.RuntimeProvidedal2023, Timeout: aws.Int32(30),
-		Code: &types.FunctionCode{ZipFile: copyZip(t)}, Environment: &types.Environment{Variables: map[string]string{"TABLE": "table-" + name}},
+		Code: &types.FunctionCode{ZipFile: code}, Environment: &types.Environment{Variables: map[string]string{"TABLE": "table-" + name}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -24,8 +24,12 @@ import (
 // packed makes a folder with the test's function as a deployment package.
 func packed(t *testing.T, name string) string {
 	t.Helper()
+	code, err := copyZip()
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, name), copyZip(t), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), code, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir

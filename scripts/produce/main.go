@@ -187,15 +187,10 @@ func (o options) put(ctx context.Context, api stream.PutRecordsAPI, name string,
 	if err == nil {
 		err = p.Flush(ctx)
 	}
-	if err != nil { // what was taken before a bad line or Ctrl-C is brought to its end
-		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
-		defer cancel()
-		if last := p.Flush(flush); !errors.Is(err, last) {
-			err = errors.Join(err, last)
-		}
-	}
-	err = cli.ExplainStream(name, err)
 	progress.End()
+	if err != nil {
+		err = cli.ExplainStream(name, errors.Join(err, finish(ctx, p, err, stderr)))
+	}
 	s := p.Stats()
 	are := "are"
 	if s.Acknowledged == 1 {
@@ -208,6 +203,19 @@ func (o options) put(ctx context.Context, api stream.PutRecordsAPI, name string,
 
 // lastFlush is how long the last records may take after a bad line, or Ctrl-C.
 const lastFlush = 30 * time.Second
+
+// finish brings to its end what was taken before a bad line or Ctrl-C. The error is another than the one that there was.
+func finish(ctx context.Context, p *stream.Producer, was error, stderr io.Writer) error {
+	if s := p.Stats(); ctx.Err() != nil && s.Acknowledged < s.Put {
+		fmt.Fprintf(stderr, "%s on the way: waiting %s at most; Ctrl-C again ends at once\n", cli.Count(s.Put-s.Acknowledged, "event"), cli.Duration(lastFlush))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
+	defer cancel()
+	if err := p.Flush(ctx); !errors.Is(was, err) {
+		return err
+	}
+	return nil
+}
 
 func (o options) send(ctx context.Context, p *stream.Producer, limiter *rate.Limiter, events lines, progress *cli.Progress) error {
 	for l, err := range events {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -268,6 +269,34 @@ func (r *interrupting) Read(p []byte) (int, error) {
 	}
 	r.interrupt()
 	select {}
+}
+
+// telling runs a function when a text is written.
+type telling struct {
+	bytes.Buffer
+	text string
+	do   func()
+}
+
+func (w *telling) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(w.text)) {
+		w.do()
+	}
+	return w.Buffer.Write(p)
+}
+
+func TestProduce_InterruptedWhileTheStreamTakesNothing_SaysForWhatItWaits(t *testing.T) {
+	w := start(t, fault.Rule{Operation: "Kinesis.PutRecords", Kind: fault.Throttle, Probability: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	input := &interrupting{line: event(0, "a") + "\n", interrupt: func() {
+		for w.Faults.Report()[0].Times == 0 { // the event is on its way
+			runtime.Gosched()
+		}
+		cancel()
+	}}
+	stderr := &telling{text: "1 event on the way", do: w.Faults.Clear}
+	code := cli.Execute(ctx, "produce", run, []string{"-endpoint", w.URL(), "-"}, input, io.Discard, stderr)
+	expect(t, cli.ExitFailed, []string{"Ctrl-C again ends at once", "\n1 event is in stream " + w.stream, "produce: interrupted"}, code, stderr.String())
 }
 
 func TestProduce_InterruptedWhileTheInputIsSilent_TellsWhatWasPut(t *testing.T) {

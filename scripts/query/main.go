@@ -52,12 +52,20 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 		return err
 	}
 	if len(rows) == 0 {
-		fmt.Fprintf(stderr, "meter %s holds nothing of what was asked for%s\n", m.Name, in(o.set))
+		fmt.Fprintf(stderr, "meter %s holds nothing%s\n", m.Name, o.whyNothing())
 	}
 	if o.each {
 		return eachWindow(m, limit(rows, o.top)).Write(stdout, *o.format)
 	}
 	return inTotal(m, limit(total(m, rows, starts, by), o.top), *o.format).Write(stdout, *o.format)
+}
+
+// whyNothing tells why a meter may hold nothing. Under another declaration it is another meter, which starts from nothing.
+func (o options) whyNothing() string {
+	if o.group != nil || !o.from.IsZero() || !o.to.IsZero() {
+		return " of what was asked for" + in(o.set)
+	}
+	return in(o.set) + ": nothing has been counted since it was declared as it is now"
 }
 
 // in words a set that is not the usual one.

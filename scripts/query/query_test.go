@@ -251,8 +251,13 @@ func TestValues_GroupThatCannotBeDecoded_IsShownWhereThereIsAColumn(t *testing.T
 func TestQuery_NothingThere_SaysSoAndWritesAnEmptyTable(t *testing.T) {
 	for name, w := range map[string]world{"no layout yet": start(t), "another meter": sold(t)} {
 		code, stdout, stderr := w.query(t, "idle", "-json")
-		if code != cli.ExitDone || stdout != "[\n]\n" || !strings.Contains(stderr, "meter idle holds nothing") {
+		if code != cli.ExitDone || stdout != "[\n]\n" || stderr != "meter idle holds nothing: nothing has been counted since it was declared as it is now\n" {
 			t.Errorf("%s: exit %d, %q, %q", name, code, stdout, stderr)
+		}
+		for _, filter := range []string{"-from=2001-01-01", "-to=2001-01-01"} {
+			if code, _, stderr := w.query(t, "idle", filter); code != cli.ExitDone || stderr != "meter idle holds nothing of what was asked for\n" {
+				t.Errorf("%s, %s: exit %d, %q", name, filter, code, stderr)
+			}
 		}
 	}
 }

@@ -48,6 +48,7 @@ func TestCreateFunction_Refused_HasAWSsTexts(t *testing.T) {
 		}, "NotImplemented", 501, "the local AWS endpoint does not implement Lambda code in S3: send it as ZipFile (docs/local.md lists what it does)"},
 	} {
 		in := creation(t, "plain")
+		in.Code.ZipFile = zipOf(t, entry{"bootstrap", 0o755, nil}) // nobody comes to run it, and a real one takes time to send
 		one.change(in)
 		_, err := c.CreateFunction(t.Context(), in)
 		fails(t, err, one.code, one.status, one.message)
