@@ -76,9 +76,9 @@ func (p *Processor) call(ctx context.Context, u *userRecord) error {
 		answered := false
 		defer func() {
 			if r := recover(); r != nil {
-				answer <- panicked{fmt.Sprint(r) + placeOfPanic()}
+				answer <- panicked{placeOfPanic(), fmt.Sprint(r)}
 			} else if !answered {
-				answer <- panicked{"it has ended its goroutine (runtime.Goexit)"}
+				answer <- panicked{"", "it has ended its goroutine (runtime.Goexit)"}
 			}
 		}()
 		err := p.settings.Handler(ctx, event)

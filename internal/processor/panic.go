@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// panicked is a handler's panic, caught. Its text goes to the failure queue as the reason.
-type panicked struct{ text string }
+// panicked is a handler's panic, caught. It goes to the failure queue as the reason: the place first, for lists are cut.
+type panicked struct{ place, text string }
 
-func (p panicked) Error() string { return "the handler panicked: " + p.text }
+func (p panicked) Error() string { return "the handler panicked" + p.place + ": " + p.text }
 
 // maxFrames bounds how deep a panic is looked for.
 const maxFrames = 64
@@ -27,7 +27,7 @@ func placeOfPanic() string {
 		case f.Function == "runtime.gopanic":
 			begun = true
 		case begun && !strings.HasPrefix(f.Function, "runtime."):
-			return fmt.Sprintf(", at %s:%d", path.Join(path.Base(path.Dir(f.File)), path.Base(f.File)), f.Line)
+			return fmt.Sprintf(" at %s:%d", path.Join(path.Base(path.Dir(f.File)), path.Base(f.File)), f.Line)
 		}
 	}
 	return ""

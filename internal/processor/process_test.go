@@ -324,8 +324,8 @@ func TestProcess_Panic_IsToldWithItsPlace(t *testing.T) {
 		f := newFixture(t, Settings{Handler: func(context.Context, cloudevent.Event) error { handle(); return nil }})
 		f.Process(t.Context(), batchOf("a", event("1")))
 		got := f.sender.taken[0].Reason
-		place := regexp.MustCompile(`, at processor/process_test\.go:\d+$`)
-		if place.ReplaceAllString(got, "") != reason || place.MatchString(got) == strings.Contains(reason, "Goexit") {
+		place := regexp.MustCompile(`^the handler panicked at processor/process_test\.go:\d+: `)
+		if place.ReplaceAllString(got, "the handler panicked: ") != reason || place.MatchString(got) == strings.Contains(reason, "Goexit") {
 			t.Errorf("%q, want %q", got, reason)
 		}
 	}
