@@ -158,7 +158,7 @@ func rate(done int64, took time.Duration) string {
 	}
 	perSecond := float64(done) / took.Seconds()
 	if perSecond < 1 { // slow, and not at a stand
-		return fmt.Sprintf(", %.1f/s", perSecond)
+		return fmt.Sprintf(", %.1g/s", perSecond)
 	}
 	return ", " + Thousands(int64(perSecond)) + "/s"
 }

@@ -34,7 +34,7 @@ func TestStateOf_WhatIsNotKnown_IsNotSaid(t *testing.T) {
 		"put 0 of 10 records (0 %)":              stateOf("put", "record", 0, 10, 0, time.Second),
 		"put 12 records, 6/s":                    stateOf("put", "record", 12, 0, 0, 2*time.Second),
 		"put 1 record, 1/s":                      stateOf("put", "record", 1, 0, 0, time.Second),
-		"put 1 record, 0.1/s":                    stateOf("put", "record", 1, 0, 0, 12*time.Second), // and does not stand still
+		"put 1 record, 0.08/s":                   stateOf("put", "record", 1, 0, 0, 12*time.Second), // and does not stand still
 		"put 1 of 1 record (100 %), 1/s":         stateOf("put", "record", 1, 1, 0, time.Second),
 		"put 0 records":                          stateOf("put", "record", 0, 0, 0, 0),
 		"put 10 of 10 records (100 %), 10/s":     stateOf("put", "record", 10, 10, 0, time.Second),

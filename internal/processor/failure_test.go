@@ -51,7 +51,7 @@ func TestProcess_EachClassOfFailure_LeavesWithPayloadReasonAndIDs(t *testing.T) 
 		"the handler panics": {
 			event("7"), func(f *fixture) {
 				f.settings.Handler = func(_ context.Context, e cloudevent.Event) error { panic("index of " + e.ID) }
-			}, Panic, "the handler panicked: index of 7",
+			}, Panic, "the handler panicked at processor/failure_test.go:",
 		},
 		"inflates to too much": {bomb(), nil, TooLarge, "inflates to more than 10485760 bytes"},
 	} {

@@ -20,11 +20,6 @@ type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
 
-// panicked is a handler's panic, caught. Its text goes to the failure queue as the reason.
-type panicked struct{ text string }
-
-func (p panicked) Error() string { return "the handler panicked: " + p.text }
-
 var (
 	errNoTime   = errors.New("no time is left to handle the event")             // not called: no attempt
 	errNoAnswer = errors.New("the handler did not answer while there was time") // called: an attempt that failed
@@ -80,8 +75,10 @@ func (p *Processor) call(ctx context.Context, u *userRecord) error {
 	go func() {
 		answered := false
 		defer func() {
-			if r := recover(); r != nil || !answered { // not answered and no panic: runtime.Goexit
-				answer <- panicked{fmt.Sprint(r)}
+			if r := recover(); r != nil {
+				answer <- panicked{placeOfPanic(), fmt.Sprint(r)}
+			} else if !answered {
+				answer <- panicked{"", "it has ended its goroutine (runtime.Goexit)"}
 			}
 		}()
 		err := p.settings.Handler(ctx, event)

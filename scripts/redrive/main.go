@@ -177,17 +177,17 @@ func explain(streamName string, err error) error {
 }
 
 // tellHidden says how many messages nobody can see now.
-func (d *desk) tellHidden(ctx context.Context) error {
-	n, err := failure.InFlight(ctx, d.sqs, d.queue)
+func (d *desk) tellHidden(ctx context.Context) (n int, err error) {
+	n, err = failure.InFlight(ctx, d.sqs, d.queue)
 	if err == nil && n > 0 {
 		fmt.Fprintf(d.stderr, "about %s hidden in the queue: another redrive holds them, or somebody has just looked, and they appear again soon\n", are(n, "message"))
 	}
-	return err
+	return n, err
 }
 
 // snapshot lists the queue without holding anything.
 func (d *desk) snapshot(ctx context.Context) (*plan, error) {
-	if err := d.tellHidden(ctx); err != nil {
+	if _, err := d.tellHidden(ctx); err != nil {
 		return nil, err
 	}
 	messages, err := failure.NewQueue(d.sqs, d.queue).List(ctx)
@@ -208,7 +208,8 @@ func (d *desk) plan(messages []failure.Received, err error) (*plan, error) {
 
 // redrive is -go.
 func (d *desk) redrive(ctx context.Context) (err error) {
-	if err := d.tellHidden(ctx); err != nil {
+	hidden, err := d.tellHidden(ctx)
+	if err != nil {
 		return err
 	}
 	hold := failure.NewHold(d.sqs, d.queue, d.hold)
@@ -221,8 +222,11 @@ func (d *desk) redrive(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := hold.Show(ctx, p.left()...); err != nil || len(p.items) == 0 && !d.options.json {
+	if err := hold.Show(ctx, p.left()...); err != nil {
 		return err
+	}
+	if len(p.items) == 0 && !d.options.json {
+		return p.unseen(hidden)
 	}
 	began := time.Now()
 	bar := cli.NewProgress(d.stderr, "redriven", "record", int64(p.records()))
@@ -238,5 +242,5 @@ func (d *desk) redrive(ctx context.Context) (err error) {
 	if err := s.write(d.stdout, d.options.json); err != nil {
 		return err
 	}
-	return errors.Join(stopped, s.verdict())
+	return errors.Join(stopped, s.verdict(), p.unseen(hidden))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/millrace/millrace/internal/failure"
@@ -136,4 +137,12 @@ func (p *plan) left() (ids []string) {
 		ids = append(ids, m.MessageID)
 	}
 	return ids
+}
+
+// unseen is an error when nothing is planned because all messages were hidden, so many of them.
+func (p *plan) unseen(hidden int) error {
+	if hidden == 0 || len(p.items)+len(p.others)+len(p.strange)+len(p.foreign) > 0 {
+		return nil
+	}
+	return errors.New("all that is in the queue is hidden: redrive again when it appears")
 }
