@@ -123,6 +123,12 @@ func TestReadSettings_RuleBroken_NamesWhereEachIsFrom(t *testing.T) {
 			"the processor stops a second before its time ends, and what it has not got through comes again")
 }
 
+func TestReadSettings_RuleAboutShardsOfAnOnDemandStream_NamesTheCapacity(t *testing.T) {
+	wantError(t, map[string]any{"capacity": "on-demand", "bits": "1"},
+		"bits is 1 (-c or cdk.json), capacity is on-demand (-c or cdk.json): want bits enough for a bucket a shard: log2 of shards, at most 8 "+
+			"(an on-demand stream: 2), here 2: shards that share a log of the ledger hinder each other, and the table keeps the bits that it was first used with")
+}
+
 func TestReadSettings_UnknownKey_NamesTheNearest(t *testing.T) {
 	for key, near := range map[string]string{
 		"shard": "shards", "Shards": "shards", "stream-retention": "streamRetention", "parallelisationFactor": "parallelizationFactor",

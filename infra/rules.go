@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,6 +24,15 @@ func (r rule) want(s Settings) string {
 		text += ", here " + r.least(s)
 	}
 	return text + ": " + r.why
+}
+
+// about names the rule's settings as they count: those of an on-demand stream are its capacity in place of its shards.
+func (r rule) about(s Settings) []string {
+	names := slices.Clone(r.fields)
+	if i := slices.Index(names, "shards"); i >= 0 && s.Capacity == OnDemand {
+		names[i] = "capacity"
+	}
+	return names
 }
 
 // rules are checked where each of their settings is in its range.

@@ -161,7 +161,7 @@ func (s Settings) problems() []problem {
 	}
 	for _, r := range rules {
 		if !slices.ContainsFunc(r.fields, func(name string) bool { return wrong[name] }) && !r.holds(s) {
-			found = append(found, problem{fields: r.fields, want: r.want(s)})
+			found = append(found, problem{fields: r.about(s), want: r.want(s)})
 		}
 	}
 	return found

@@ -155,7 +155,7 @@ func TestRules_EachOne_IsHeldAtItsBound(t *testing.T) {
 			func(s *Settings) { s.ReservedConcurrency, s.ParallelizationFactor = 5, 3 },
 		},
 		{ // an on-demand stream begins with four shards
-			"reservedConcurrency is 3, shards is 2, parallelizationFactor is 1: ",
+			"reservedConcurrency is 3, capacity is on-demand, parallelizationFactor is 1: ",
 			func(s *Settings) { s.Capacity, s.Processor.Bits, s.ReservedConcurrency = OnDemand, 2, 4 },
 			func(s *Settings) { s.Capacity, s.Processor.Bits, s.ReservedConcurrency = OnDemand, 2, 3 },
 		},
@@ -187,7 +187,7 @@ func TestRules_EachOne_IsHeldAtItsBound(t *testing.T) {
 			func(s *Settings) { s.Shards, s.Processor.Bits = 500, 7 },
 		},
 		{
-			"bits is 1, shards is 2: ",
+			"bits is 1, capacity is on-demand: ",
 			func(s *Settings) { s.Capacity, s.Processor.Bits = OnDemand, 2 },
 			func(s *Settings) { s.Capacity, s.Processor.Bits = OnDemand, 1 },
 		},
