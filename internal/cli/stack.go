@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -44,8 +47,8 @@ func (f *Flags) Stack() *Stack {
 	return s
 }
 
-// Config makes the config for all clients of a command, and makes sure that there are a region and credentials. An
-// endpoint on this machine needs neither.
+// Config makes the config for all clients of a command, and makes sure that there are a region and credentials (an
+// endpoint on this machine needs neither), and that somebody listens at an endpoint. The errors say what to do.
 func (s *Stack) Config(ctx context.Context) (aws.Config, error) {
 	endpoint := cmp.Or(s.Endpoint, os.Getenv("AWS_ENDPOINT_URL"))
 	options := []func(*awsconfig.LoadOptions) error{
@@ -67,6 +70,9 @@ func (s *Stack) Config(ctx context.Context) (aws.Config, error) {
 		if cfg, err = client.WithEndpoint(cfg, endpoint); err != nil {
 			return aws.Config{}, &UsageError{Err: err, Hint: startLocal}
 		}
+		if err := knock(ctx, endpoint); err != nil {
+			return aws.Config{}, err
+		}
 	}
 	if cfg.Region == "" {
 		return aws.Config{}, Usagef("-region names one, and so does AWS_REGION; for a local stack give -endpoint, or set AWS_ENDPOINT_URL", "no AWS region")
@@ -75,6 +81,27 @@ func (s *Stack) Config(ctx context.Context) (aws.Config, error) {
 		return aws.Config{}, fmt.Errorf("no AWS credentials: `aws configure` or `aws sso login` gives some, or use a local endpoint (-endpoint; %s): %w", startLocal, err)
 	}
 	return cfg, nil
+}
+
+// knockTimeout bounds how long a command looks whether its endpoint is there.
+const knockTimeout = time.Second
+
+// knock tells at once of an endpoint where nobody listens. Calls would be tried again for as long as what is only away may
+// come back. Whatever else may be wrong is told by the first of them.
+func knock(ctx context.Context, endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return err
+	}
+	d := net.Dialer{Timeout: knockTimeout}
+	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), u.Scheme)))
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("no AWS endpoint answers at %s: %s", endpoint, startLocal)
+	case err == nil:
+		_ = conn.Close()
+	}
+	return nil
 }
 
 // Outputs are the outputs of a deployed stack.
@@ -105,15 +132,9 @@ type DescribeStacksAPI interface {
 	DescribeStacks(context.Context, *cloudformation.DescribeStacksInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error)
 }
 
-// Outputs finds the stack and reads its outputs. The errors say what to do: no such stack, nobody at the endpoint.
+// Outputs finds the stack and reads its outputs. The errors say what to do.
 func (s *Stack) Outputs(ctx context.Context, cfg aws.Config) (Outputs, error) {
-	endpoint := aws.ToString(cfg.BaseEndpoint)
-	api := cloudformation.NewFromConfig(cfg, func(o *cloudformation.Options) {
-		if client.IsLoopback(endpoint) {
-			o.Retryer = aws.NopRetryer{} // who does not listen now will not in a second
-		}
-	})
-	return s.outputs(ctx, api, cfg.Region, endpoint)
+	return s.outputs(ctx, cloudformation.NewFromConfig(cfg), cfg.Region, aws.ToString(cfg.BaseEndpoint))
 }
 
 func (s *Stack) outputs(ctx context.Context, api DescribeStacksAPI, region, endpoint string) (Outputs, error) {
@@ -121,8 +142,6 @@ func (s *Stack) outputs(ctx context.Context, api DescribeStacksAPI, region, endp
 	switch {
 	case isNoStack(err), err == nil && len(out.Stacks) == 0:
 		return Outputs{}, s.notFound(region, endpoint)
-	case endpoint != "" && errors.Is(err, syscall.ECONNREFUSED):
-		return Outputs{}, fmt.Errorf("no AWS endpoint answers at %s: %s", endpoint, startLocal)
 	case err != nil:
 		return Outputs{}, fmt.Errorf("find stack %s in %s: %w", s.Name, region, err)
 	}

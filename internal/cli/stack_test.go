@@ -103,7 +103,7 @@ func TestOutputs_NoSuchStack_SaysWhereAndWhatToDo(t *testing.T) {
 	}
 }
 
-func TestOutputs_NobodyListens_SaysHowToStartOne(t *testing.T) {
+func TestConfig_NobodyListens_SaysHowToStartOne(t *testing.T) {
 	bareEnvironment(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -111,7 +111,7 @@ func TestOutputs_NobodyListens_SaysHowToStartOne(t *testing.T) {
 	}
 	endpoint := "http://" + l.Addr().String()
 	l.Close()
-	_, err = outputs(t, Stack{Name: "Millrace", Endpoint: endpoint})
+	_, err = (&Stack{Name: "Millrace", Endpoint: endpoint}).Config(t.Context())
 	if want := "no AWS endpoint answers at " + endpoint + ": `go run ./scripts/local -serve` starts one"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
