@@ -21,6 +21,16 @@ type lane struct {
 	event  []byte
 }
 
+// enqueue adds to the lane's queue; it is called with shard.mu held. A queue that is empty becomes the part itself:
+// nothing is copied.
+func (l *lane) enqueue(part []Record) {
+	if len(l.queue) == 0 {
+		l.queue = part
+		return
+	}
+	l.queue = append(l.queue, part...)
+}
+
 // run invokes the lane's records batch by batch until the shard has ended and all is settled, or polling ends. The
 // reader fills the queue while an invocation runs.
 func (l *lane) run(ctx, polling context.Context) {
@@ -142,7 +152,8 @@ func (l *lane) settle(ctx context.Context, b batch, s step) bool {
 	return true
 }
 
-// discard sends the failure document: with the whole event if it goes to a bucket. A document that is not delivered is lost, and its records dropped, as on AWS.
+// discard sends the failure document: with the whole event if it goes to a bucket. A document that is not delivered is
+// lost, and its records dropped, as on AWS.
 func (l *lane) discard(ctx context.Context, id string, s step, gone []Record) bool {
 	sh := l.shard
 	if sh.cfg.OnFailure == "" {

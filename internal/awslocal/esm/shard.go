@@ -202,15 +202,6 @@ func (s *shard) perLane(records []Record) [][]Record {
 	return parts
 }
 
-// enqueue adds to a lane's queue. A queue that is empty becomes the part itself: nothing is copied.
-func (l *lane) enqueue(part []Record) {
-	if len(l.queue) == 0 {
-		l.queue = part
-		return
-	}
-	l.queue = append(l.queue, part...)
-}
-
 // tell reports records that have been settled.
 func (s *shard) tell(records []Record, fate Fate) {
 	if s.report != nil && len(records) > 0 {

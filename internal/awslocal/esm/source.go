@@ -57,7 +57,8 @@ type Source interface {
 
 // Cursor reads one shard. It is used by one goroutine at a time.
 type Cursor interface {
-	// Read gives the next records, at most max, and never waits. The slice is the caller's, the records' data is not. end: the shard is closed and read to its end.
+	// Read gives the next records, at most max, and never waits. The slice is the caller's, the records' data is not.
+	// end: the shard is closed and read to its end.
 	Read(max int) (records []Record, end bool)
 	// Wait returns when Read has something to tell, or with an error when it cannot or ctx ends.
 	Wait(ctx context.Context) error
