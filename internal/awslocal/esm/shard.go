@@ -31,8 +31,7 @@ type shard struct {
 
 	mu         sync.Mutex
 	lanes      []*lane
-	order      []string // sequence numbers from the oldest unsettled record to the last one dealt, each at most once
-	compactAt  int      // its length at which it is compacted
+	dealt      string   // sequence number of the last record dealt, or of the checkpoint that reading began after
 	start      Position // where reading began
 	checkpoint string   // all up to and including this is settled; "" is nothing yet
 	more       bool     // the reader is about to read on
@@ -46,7 +45,7 @@ type shard struct {
 func newShard(set *settings, in Shard, st ShardStatus) *shard {
 	return &shard{
 		settings: set, Shard: in, room: make(chan struct{}, 1),
-		start: st.position(), checkpoint: st.Checkpoint, done: st.Done,
+		start: st.position(), checkpoint: st.Checkpoint, dealt: st.Checkpoint, done: st.Done,
 	}
 }
 
@@ -67,8 +66,8 @@ func (s *shard) run(ctx, polling context.Context) error {
 	lanes.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done = s.ended && len(s.order) == 0; s.done {
-		s.lanes, s.order, s.page, s.cursor = nil, nil, nil, nil // what they hold is not needed any more
+	if s.done = s.ended && s.oldest() == nil; s.done {
+		s.lanes, s.page, s.cursor = nil, nil, nil // what they hold is not needed any more
 	}
 	return err
 }
@@ -110,6 +109,7 @@ func (s *shard) read(polling context.Context) error {
 		if len(s.page) == 0 && !s.last {
 			s.page, s.last = s.cursor.Read(pageRecords)
 			s.full = len(s.page) == pageRecords
+			link(s.page, s.dealt)
 		}
 		nothing := len(s.page) == 0
 		s.dealPage()
@@ -121,6 +121,13 @@ func (s *shard) read(polling context.Context) error {
 				return err
 			}
 		}
+	}
+}
+
+// link tells each record of a page what is before it in the shard.
+func link(page []Record, before string) {
+	for i := range page {
+		page[i].before, before = before, page[i].SequenceNumber
 	}
 }
 
@@ -139,19 +146,19 @@ func (s *shard) idle(polling context.Context) error {
 
 // deal is what is handed to the lanes at a time.
 type deal struct {
-	numbers []Record // what was taken from the stream: its sequence numbers are new
-	records []Record // what it carries
-	dropped []Record // what else it carried
+	taken   []Record // from the stream
+	records []Record // what they carry
+	dropped []Record // what else they carried
 }
 
 // dealPage hands the page to the lanes: all of it, or of a consumer's aggregates as much as may be waiting.
 func (s *shard) dealPage() {
-	d := deal{numbers: s.page, records: s.page}
+	d := deal{taken: s.page, records: s.page}
 	if s.cfg.isConsumer() {
 		u := unpack(&s.Shard, s.page, pageRecords)
-		d = deal{numbers: s.page[:u.taken], records: u.records, dropped: u.dropped}
+		d = deal{taken: s.page[:u.taken], records: u.records, dropped: u.dropped}
 	}
-	if s.page = s.page[len(d.numbers):]; len(s.page) == 0 {
+	if s.page = s.page[len(d.taken):]; len(s.page) == 0 {
 		s.page = nil
 	}
 	s.counters.polled.Add(int64(len(d.records) + len(d.dropped)))
@@ -166,15 +173,14 @@ func (s *shard) hand(d deal, more, end bool) {
 	s.counters.filteredOut.Add(int64(len(out)))
 	parts := s.perLane(kept)
 	s.mu.Lock()
-	for i := range d.numbers {
-		s.order = append(s.order, d.numbers[i].SequenceNumber)
+	if n := len(d.taken); n > 0 {
+		s.dealt = d.taken[n-1].SequenceNumber
 	}
 	for i, part := range parts {
 		s.lanes[i].enqueue(part)
 	}
 	s.more, s.ended = more, end
 	s.advance()
-	s.compact()
 	s.mu.Unlock()
 	s.wakeLanes()
 	s.tell(out, FilteredOut)
@@ -273,43 +279,20 @@ func (s *shard) settled(l *lane, gone []Record, fate Fate) {
 // advance moves the checkpoint to just below the oldest record in the queues. Of several records with one sequence
 // number the last one that is settled moves it.
 func (s *shard) advance() {
-	low := s.lowest()
-	for len(s.order) > 0 && s.order[0] != low {
-		s.checkpoint, s.order = s.order[0], s.order[1:]
+	s.checkpoint = s.dealt
+	if oldest := s.oldest(); oldest != nil {
+		s.checkpoint = oldest.before
 	}
 }
 
-// compact takes out of order what the checkpoint will never be: one record that is not settled, while what follows it is
-// filtered or goes by other lanes, must not keep the numbers of the whole stream. What stays is unsettled, or directly
-// before that, or the last. It is seldom done, and then halves the list at least or lets it double until the next time.
-func (s *shard) compact() {
-	if len(s.order) < max(s.compactAt, aheadRecords) {
-		return
-	}
-	unsettled := make(map[string]bool)
+// oldest is the oldest record in the queues, nil when they are empty.
+func (s *shard) oldest() (oldest *Record) {
 	for _, l := range s.lanes {
-		for i := range l.queue {
-			unsettled[l.queue[i].SequenceNumber] = true
+		if len(l.queue) > 0 && (oldest == nil || compare(l.queue[0].SequenceNumber, oldest.SequenceNumber) < 0) {
+			oldest = &l.queue[0]
 		}
 	}
-	var kept []string
-	for i, number := range s.order {
-		if i+1 == len(s.order) || unsettled[number] || unsettled[s.order[i+1]] {
-			kept = append(kept, number)
-		}
-	}
-	s.order, s.compactAt = kept, 2*len(kept)
-}
-
-// lowest is the sequence number of the oldest record in the queues, "" when they are empty.
-func (s *shard) lowest() string {
-	low := ""
-	for _, l := range s.lanes {
-		if len(l.queue) > 0 && (low == "" || compare(l.queue[0].SequenceNumber, low) < 0) {
-			low = l.queue[0].SequenceNumber
-		}
-	}
-	return low
+	return oldest
 }
 
 // limit is the age at which a record is given up.
@@ -334,11 +317,10 @@ func (s *shard) status() ShardStatus {
 	for _, l := range s.lanes {
 		st.Unsettled += len(l.queue)
 	}
-	switch {
-	case s.checkpoint != "":
+	if s.checkpoint != "" {
 		st.Next = Position{Type: AfterSequence, SequenceNumber: s.checkpoint}
-	case len(s.order) > 0:
-		st.Next = Position{Type: AtSequence, SequenceNumber: s.order[0]}
+	} else if oldest := s.oldest(); oldest != nil {
+		st.Next = Position{Type: AtSequence, SequenceNumber: oldest.SequenceNumber}
 	}
 	return st
 }

@@ -11,6 +11,10 @@ type Record struct {
 	PartitionKey   string
 	Data           []byte // not to be changed
 	Arrival        time.Time
+
+	// before is the sequence number of the record before it in the shard, which may be of another lane or filtered out:
+	// the checkpoint while this one is the oldest that is not settled.
+	before string
 }
 
 // Shard is a shard of the stream in its lineage. A shard without parents has "" for both.
