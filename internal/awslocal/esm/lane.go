@@ -48,8 +48,8 @@ func (l *lane) run(ctx, polling context.Context) {
 func (l *lane) gather(polling context.Context) []Record {
 	for fresh := true; polling.Err() == nil; {
 		now := time.Now()
-		g, ended := l.look()
-		if len(g.queue) == 0 && ended {
+		g, last := l.look()
+		if len(g.queue) == 0 && last {
 			return nil
 		}
 		if fresh && len(g.queue) > 0 {
@@ -66,11 +66,13 @@ func (l *lane) gather(polling context.Context) []Record {
 	return nil
 }
 
-func (l *lane) look() (g gathering, ended bool) {
+// look gives what is there now. last: nothing will be added.
+func (l *lane) look() (g gathering, last bool) {
 	s := l.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return gathering{queue: l.queue, more: s.more, flush: l.flush || s.ended, window: s.window(), limit: s.limit()}, s.ended
+	last = s.reader == ended
+	return gathering{queue: l.queue, more: s.reader == busy, flush: l.flush || last, window: s.window(), limit: s.limit()}, last
 }
 
 // await returns when something has happened, when it is due (never, if that is zero), or when ctx ends.

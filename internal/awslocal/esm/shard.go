@@ -26,20 +26,27 @@ type shard struct {
 	// These are set by whoever activates the shard; they then belong to run.
 	cursor Cursor
 	page   []Record // read, and not yet dealt
-	full   bool     // it was a full page: another one may follow
-	last   bool     // the cursor has come to the shard's end
+	after  reader   // what the reader is when it has dealt the page
 
 	mu         sync.Mutex
 	lanes      []*lane
 	dealt      string   // sequence number of the last record dealt, or of the checkpoint that reading began after
 	start      Position // where reading began
 	checkpoint string   // all up to and including this is settled; "" is nothing yet
-	more       bool     // the reader is about to read on
-	held       bool     // the reader waits for room
-	ended      bool     // the shard is closed and dealt to its end
-	done       bool     // and all of it is settled
+	reader     reader
+	done       bool // the reader has ended, and all is settled
 	age        time.Duration
 }
+
+// reader is the state of a shard's reader. By it the lanes know whether a batch that is not full has to wait.
+type reader int
+
+const (
+	idle  reader = iota // has dealt all that there is
+	busy                // has more at hand, or may have: no batch is closed short of that
+	held                // waits for room in a lane: nobody waits for it
+	ended               // the shard is closed and dealt to its end
+)
 
 // newShard makes a shard whose reading begins, or for an earlier mapping has gone on, as st says.
 func newShard(set *settings, in Shard, st ShardStatus) *shard {
@@ -66,7 +73,7 @@ func (s *shard) run(ctx, polling context.Context) error {
 	lanes.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done = s.ended && s.oldest() == nil; s.done {
+	if s.done = s.reader == ended && s.oldest() == nil; s.done {
 		s.lanes, s.page, s.cursor = nil, nil, nil // what they hold is not needed any more
 	}
 	return err
@@ -77,14 +84,17 @@ func (s *shard) run(ctx, polling context.Context) error {
 func (s *shard) begin() {
 	s.enc = newEncoder(s.cfg, s.ID)
 	s.mu.Lock()
-	left := s.unsettled()
+	left, state := s.unsettled(), busy
+	if s.reader == ended {
+		state = ended
+	}
 	s.lanes = make([]*lane, s.cfg.ParallelizationFactor)
 	for i := range s.lanes {
 		s.lanes[i] = &lane{shard: s, wake: make(chan struct{}, 1)}
 	}
 	s.mu.Unlock()
 	if len(left) > 0 {
-		s.hand(deal{records: left}, !s.ended, s.ended)
+		s.hand(deal{records: left}, state)
 	}
 }
 
@@ -106,15 +116,13 @@ func (s *shard) read(polling context.Context) error {
 		if polling.Err() != nil {
 			return nil
 		}
-		if len(s.page) == 0 && !s.last {
-			s.page, s.last = s.cursor.Read(pageRecords)
-			s.full = len(s.page) == pageRecords
-			link(s.page, s.dealt)
+		if len(s.page) == 0 && s.after != ended {
+			s.readPage()
 		}
 		nothing := len(s.page) == 0
 		s.dealPage()
 		switch {
-		case s.last && len(s.page) == 0:
+		case s.after == ended && len(s.page) == 0:
 			return nil
 		case nothing:
 			if err := s.idle(polling); err != nil {
@@ -124,10 +132,21 @@ func (s *shard) read(polling context.Context) error {
 	}
 }
 
-// link tells each record of a page what is before it in the shard.
-func link(page []Record, before string) {
+// readPage reads the next page, and tells each of its records what is before it in the shard.
+func (s *shard) readPage() {
+	page, end := s.cursor.Read(pageRecords)
+	before := s.dealt
 	for i := range page {
 		page[i].before, before = before, page[i].SequenceNumber
+	}
+	s.page = page
+	switch {
+	case end:
+		s.after = ended
+	case len(page) == pageRecords: // another one may follow
+		s.after = busy
+	default:
+		s.after = idle
 	}
 }
 
@@ -163,12 +182,16 @@ func (s *shard) dealPage() {
 	}
 	s.counters.polled.Add(int64(len(d.records) + len(d.dropped)))
 	s.counters.outOfRange.Add(int64(len(d.dropped)))
-	end := s.last && len(s.page) == 0
-	s.hand(d, !end && (s.full || len(s.page) > 0), end)
+	state := s.after
+	if len(s.page) > 0 {
+		state = busy
+	}
+	s.hand(d, state)
 }
 
-// hand filters records and gives the rest to the lanes. What no lane gets is settled with that.
-func (s *shard) hand(d deal, more, end bool) {
+// hand filters records and gives the rest to the lanes, with the reader's state from then on. What no lane gets is settled
+// with that.
+func (s *shard) hand(d deal, state reader) {
 	kept, out := s.filters.split(d.records)
 	s.counters.filteredOut.Add(int64(len(out)))
 	parts := s.perLane(kept)
@@ -179,7 +202,7 @@ func (s *shard) hand(d deal, more, end bool) {
 	for i, part := range parts {
 		s.lanes[i].enqueue(part)
 	}
-	s.more, s.ended = more, end
+	s.reader = state
 	s.advance()
 	s.mu.Unlock()
 	s.wakeLanes()
@@ -236,15 +259,15 @@ func (s *shard) awaitRoom(ctx context.Context) {
 	}
 }
 
-// hasRoom also tells the lanes, by way of more, whether the reader goes on.
+// hasRoom also tells the lanes that the reader is held when there is no room. One that has ended needs none.
 func (s *shard) hasRoom() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = s.isFull()
-	if s.held {
-		s.more = false
+	if s.reader == ended || !s.isFull() {
+		return true
 	}
-	return !s.held
+	s.reader = held
+	return false
 }
 
 func (s *shard) isFull() bool {
@@ -263,8 +286,8 @@ func (s *shard) settled(l *lane, gone []Record, fate Fate) {
 	if l.queue = l.queue[len(gone):]; len(l.queue) == 0 {
 		l.queue = nil // let go of the page
 	}
-	if s.held && !s.isFull() { // the reader goes on from here: a lane that closed its batch now would be ahead of it
-		s.held, s.more = false, true
+	if s.reader == held && !s.isFull() { // it goes on from here: a lane that closed its batch now would be ahead of it
+		s.reader = busy
 	}
 	s.advance()
 	s.mu.Unlock()
