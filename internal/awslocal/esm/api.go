@@ -149,7 +149,9 @@ func (d *Directory) createMapping(r *http.Request) (int, any, error) {
 	}
 	switch {
 	case in.FunctionName == nil:
-		return 0, nil, wire.Errorf(codeValidation, "1 validation error detected: Value null at 'functionName' failed to satisfy constraint: Member must not be null")
+		var v wire.Violations
+		v.Null("functionName")
+		return 0, nil, v.Err()
 	case in.EventSourceARN == nil:
 		return 0, nil, invalid("Unrecognized event source.")
 	}

@@ -87,8 +87,8 @@ func (s *Service) invoke(w http.ResponseWriter, r *http.Request) {
 		s.invokeLater(w, r, ref)
 	default:
 		var v violations
-		v.add(kind, "invocationType", "satisfy enum value set: [Event, RequestResponse, DryRun]")
-		wire.WriteREST(w, v.err())
+		v.OneOf(kind, "invocationType", "Event", "RequestResponse", "DryRun")
+		wire.WriteREST(w, v.Err())
 	}
 }
 
