@@ -104,7 +104,7 @@ func (c cursor) Read(max int) ([]esm.Record, bool) {
 	records, end := c.Cursor.Read(max)
 	out := make([]esm.Record, len(records))
 	for i, r := range records {
-		out[i] = esm.Record(r)
+		out[i] = esm.Record{SequenceNumber: r.SequenceNumber, PartitionKey: r.PartitionKey, Data: r.Data, Arrival: r.Arrival}
 	}
 	return out, end
 }

@@ -102,15 +102,15 @@ func (s *Service) checkBatch(b *batch) error {
 		at := fmt.Sprintf("RequestItems.%s.member.Keys", t.name)
 		switch n := len(t.documents); {
 		case n == 0:
-			v = append(v, "Value at '"+at+"' failed to satisfy constraint: Member must have length greater than or equal to 1")
+			v.TooShort("", at, 1)
 		case n > maxBatchKeys:
-			v = append(v, fmt.Sprintf("Value at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", at, maxBatchKeys))
+			v.TooLong("", at, maxBatchKeys)
 		}
 	}
-	switch {
-	case len(v) > 0:
-		return v.err()
-	case all > maxBatchKeys:
+	if err := v.Err(); err != nil {
+		return err
+	}
+	if all > maxBatchKeys {
 		return invalid("Too many items requested for the BatchGetItem call")
 	}
 	for _, t := range b.tables {

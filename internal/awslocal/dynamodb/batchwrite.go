@@ -105,9 +105,9 @@ func (b *writeBatch) check() error {
 		at := fmt.Sprintf("requestItems.%s.member", table)
 		switch n := b.counts[table]; {
 		case n == 0:
-			v.add("'[]'", at, "Member must have length greater than or equal to 1")
+			v.TooShort("'[]'", at, 1)
 		case n > maxBatchWrites:
-			v.add(fmt.Sprintf("'[%d WriteRequests]'", n), at, fmt.Sprintf("Member must have length less than or equal to %d", maxBatchWrites))
+			v.TooLong(fmt.Sprintf("'[%d WriteRequests]'", n), at, maxBatchWrites)
 		}
 	}
 	for i := range b.writes {
@@ -118,7 +118,7 @@ func (b *writeBatch) check() error {
 			v.required(w.key.set, "requestItems."+w.table.text+".member.deleteRequest.key")
 		}
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	if len(b.writes) > maxBatchWrites {

@@ -42,7 +42,7 @@ func (s *Service) checkGet(q *request) (*tree, error) {
 	v.tableName(q.table, 1)
 	v.required(q.key.set, "key")
 	q.enums(&v)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	return s.checkProjected(q)

@@ -58,9 +58,9 @@ func (s *Service) planQuery(q *request) (*plan, error) {
 	v.tableName(q.table, 1)
 	q.enums(&v)
 	if q.limit != nil && *q.limit < 1 {
-		v = append(v, "Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
+		v.Add("", "Limit", "Member must have value greater than or equal to 1")
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	projected, filter, keys := s.projectionOf(q), s.conditionOf("FilterExpression", q.filter), s.conditionOf("KeyConditionExpression", q.keyCondition)

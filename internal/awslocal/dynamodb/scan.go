@@ -68,9 +68,8 @@ func (s *Service) planScan(q *request) (*scanPlan, error) {
 	q.enums(&v)
 	v.atLeast(q.limit, "limit", 1)
 	v.atLeast(q.segment, "segment", 0)
-	v.atLeast(q.segments, "totalSegments", 1)
-	v.atMost(q.segments, "totalSegments", maxSegments)
-	if err := v.err(); err != nil {
+	v.within(q.segments, "totalSegments", 1, maxSegments)
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	projected, filter := s.projectionOf(q), s.conditionOf("FilterExpression", q.filter)

@@ -139,7 +139,7 @@ func (in *createTableInput) check() error {
 	var v violations
 	v.tableName(optional{*in.TableName, true}, minTableName)
 	in.checkMembers(&v)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	switch {
@@ -164,13 +164,13 @@ func (in *createTableInput) checkMembers(v *violations) {
 		v.oneOf(optional{a.AttributeType, true}, fmt.Sprintf("attributeDefinitions.%d.member.attributeType", i+1), "B", "N", "S")
 	}
 	if n := len(in.KeySchema); in.KeySchema != nil && n == 0 {
-		v.add("'[]'", "keySchema", "Member must have length greater than or equal to 1")
+		v.TooShort("'[]'", "keySchema", 1)
 	} else if n > len(keyTypes) {
 		var all []string
 		for _, k := range in.KeySchema {
 			all = append(all, fmt.Sprintf("KeySchemaElement(attributeName=%s, keyType=%s)", k.AttributeName, k.KeyType))
 		}
-		v.add("'["+strings.Join(all, ", ")+"]'", "keySchema", "Member must have length less than or equal to 2")
+		v.TooLong("'["+strings.Join(all, ", ")+"]'", "keySchema", len(keyTypes))
 	}
 	for i, k := range in.KeySchema {
 		v.oneOf(optional{k.KeyType, true}, fmt.Sprintf("keySchema.%d.member.keyType", i+1), keyTypes...)
@@ -272,7 +272,7 @@ func (in *tableInput) checkName() (string, error) {
 	}
 	var v violations
 	v.tableName(optional{*in.TableName, true}, 1)
-	return *in.TableName, v.err()
+	return *in.TableName, v.Err()
 }
 
 // named finds a table for an operation on tables. The lock is held.
@@ -338,9 +338,8 @@ const maxListed = 100
 
 func (s *Service) listTables(_ context.Context, in *listTablesInput) (*listTablesOutput, error) {
 	var v violations
-	v.atLeast(in.Limit, "limit", 1)
-	v.atMost(in.Limit, "limit", maxListed)
-	if err := v.err(); err != nil {
+	v.within(in.Limit, "limit", 1, maxListed)
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	limit := maxListed

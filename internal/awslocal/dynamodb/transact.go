@@ -114,22 +114,21 @@ func (t *transaction) check() error {
 	v.oneOf(t.metrics, "returnItemCollectionMetrics", "SIZE", "NONE")
 	switch n := len(t.items); {
 	case !t.set:
-		v.required(false, "transactItems")
+		v.Null("transactItems")
 	case n == 0:
-		v.add("'[]'", "transactItems", "Member must have length greater than or equal to 1")
+		v.TooShort("'[]'", "transactItems", 1)
 	case n > maxActions:
-		v.add("'["+strings.Repeat("TransactWriteItem, ", n-1)+"TransactWriteItem]'", "transactItems",
-			fmt.Sprintf("Member must have length less than or equal to %d", maxActions))
+		v.TooLong("'["+strings.Repeat("TransactWriteItem, ", n-1)+"TransactWriteItem]'", "transactItems", maxActions)
 	}
 	if n := len(t.token.text); t.token.set && n == 0 {
-		v.add("''", "clientRequestToken", "Member must have length greater than or equal to 1")
+		v.TooShort("''", "clientRequestToken", 1)
 	} else if n > maxToken {
-		v.add("'"+t.token.text+"'", "clientRequestToken", fmt.Sprintf("Member must have length less than or equal to %d", maxToken))
+		v.TooLong(wire.Quoted(t.token.text), "clientRequestToken", maxToken)
 	}
 	for i := range t.items {
 		t.items[i].check(&v, i+1)
 	}
-	return v.err()
+	return v.Err()
 }
 
 // check notes what is missing in one action, the n-th.
@@ -152,9 +151,9 @@ func (i *transactItem) check(v *violations, n int) {
 		own.required(i.key.set, "key")
 	}
 	own.oneOf(i.onFailure, "returnValuesOnConditionCheckFailure", "ALL_OLD", "NONE")
-	for _, text := range own {
+	for _, text := range own.Violations {
 		at := fmt.Sprintf(" at 'transactItems.%d.member.%s%s.", n, strings.ToLower(i.what[:1]), i.what[1:])
-		*v = append(*v, strings.Replace(text, " at '", at, 1))
+		v.Violations = append(v.Violations, strings.Replace(text, " at '", at, 1))
 	}
 }
 

@@ -63,10 +63,10 @@ func (spec *timeToLiveSpecification) check() error {
 		v.required(spec.AttributeName != nil, "timeToLiveSpecification.attributeName")
 		v.required(spec.Enabled != nil, "timeToLiveSpecification.enabled")
 		if spec.AttributeName != nil && *spec.AttributeName == "" {
-			v.add("''", "timeToLiveSpecification.attributeName", "Member must have length greater than or equal to 1")
+			v.TooShort("''", "timeToLiveSpecification.attributeName", 1)
 		}
 	}
-	return v.err()
+	return v.Err()
 }
 
 func (s *Service) describeTimeToLive(_ context.Context, in *tableInput) (*describeTimeToLiveOutput, error) {

@@ -184,7 +184,7 @@ func (s *Service) checkWrite(kind actionKind, q *request) (*action, error) {
 		v.required(q.key.set, "key")
 	}
 	q.enums(&v)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	a, err := s.prepare(kind, q)

@@ -53,7 +53,9 @@ func unpack(shard *Shard, page []Record, limit int) unpacked {
 
 func appendUsers(dst []Record, outer Record, users []kpl.UserRecord) []Record {
 	for i := range users {
-		dst = append(dst, Record{outer.SequenceNumber, users[i].PartitionKey, users[i].Data, outer.Arrival})
+		r := outer
+		r.PartitionKey, r.Data = users[i].PartitionKey, users[i].Data
+		dst = append(dst, r)
 	}
 	return dst
 }

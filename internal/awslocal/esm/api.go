@@ -149,7 +149,9 @@ func (d *Directory) createMapping(r *http.Request) (int, any, error) {
 	}
 	switch {
 	case in.FunctionName == nil:
-		return 0, nil, wire.Errorf(codeValidation, "1 validation error detected: Value null at 'functionName' failed to satisfy constraint: Member must not be null")
+		var v wire.Violations
+		v.Null("functionName")
+		return 0, nil, v.Err()
 	case in.EventSourceARN == nil:
 		return 0, nil, invalid("Unrecognized event source.")
 	}
@@ -220,19 +222,9 @@ func (d *Directory) listMappings(r *http.Request) (int, any, error) {
 
 // names tells whether a reference names the function of an ARN. What it leaves out, account or qualifier, it leaves open.
 func names(ref, arn string) bool {
-	owner, name, qualifier := splitFunction(ref)
-	o, n, q := splitFunction(arn)
+	owner, name, qualifier := wire.SplitFunction(ref)
+	o, n, q := wire.SplitFunction(arn)
 	return (owner == "" || strings.HasSuffix(":"+o, ":"+owner)) && n == name && (qualifier == "" || cmp.Or(q, "$LATEST") == qualifier)
-}
-
-// splitFunction reads a function's name or ARN, whole or in part. owner is what stands before the name: the account at
-// least, or nothing.
-func splitFunction(ref string) (owner, name, qualifier string) {
-	if before, after, ok := strings.Cut(ref, "function:"); ok {
-		owner, ref = strings.TrimSuffix(before, ":"), after
-	}
-	name, qualifier, _ = strings.Cut(ref, ":")
-	return owner, name, qualifier
 }
 
 // inUse is the error for a mapping that is being deleted. AWS has it for all that are changing; here they may be changed again.

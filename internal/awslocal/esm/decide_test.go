@@ -98,7 +98,7 @@ func TestDecide_ExpiredPrefix_LeavesANewBatch(t *testing.T) {
 	in := turnOf(b, outcome{})
 	in.limit = time.Second
 	want := step{settle: 1, fate: RecordAgeExceeded, count: 5, next: []batch{{records: b.records[1:]}}}
-	if diff := cmp.Diff(want, decide(&cfg, in), cmp.AllowUnexported(step{}, batch{})); diff != "" {
+	if diff := cmp.Diff(want, decide(&cfg, in), cmp.AllowUnexported(step{}, batch{}, Record{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -129,7 +129,7 @@ func (d *Directory) add(e *entry) error {
 
 // duplicate gives AWS's error if another mapping than e has the source and the function of cfg. It is called with mu held.
 func (d *Directory) duplicate(e *entry, cfg Config) error {
-	_, function, _ := splitFunction(cfg.FunctionARN)
+	_, function, _ := wire.SplitFunction(cfg.FunctionARN)
 	for _, other := range d.entries {
 		o := other.mapping.Config()
 		if other != e && o.EventSourceARN == cfg.EventSourceARN && latest(o.FunctionARN) == latest(cfg.FunctionARN) {

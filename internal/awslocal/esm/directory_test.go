@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/millrace/millrace/internal/awslocal/wire"
 )
 
 // surroundings are a World with one stream and one function, which takes a minute for each invocation.
@@ -19,7 +21,7 @@ type surroundings struct {
 func (s surroundings) Source(string) Source { return s.stream }
 
 func (s surroundings) Function(ref string) (Target, bool) {
-	_, name, _ := splitFunction(ref)
+	_, name, _ := wire.SplitFunction(ref)
 	return Target{ARN: functionARN, RoleARN: roleARN, Invoker: slow{}}, name == "fn"
 }
 

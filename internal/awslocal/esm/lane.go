@@ -21,6 +21,16 @@ type lane struct {
 	event  []byte
 }
 
+// enqueue adds to the lane's queue; it is called with shard.mu held. A queue that is empty becomes the part itself:
+// nothing is copied.
+func (l *lane) enqueue(part []Record) {
+	if len(l.queue) == 0 {
+		l.queue = part
+		return
+	}
+	l.queue = append(l.queue, part...)
+}
+
 // run invokes the lane's records batch by batch until the shard has ended and all is settled, or polling ends. The
 // reader fills the queue while an invocation runs.
 func (l *lane) run(ctx, polling context.Context) {
@@ -38,8 +48,8 @@ func (l *lane) run(ctx, polling context.Context) {
 func (l *lane) gather(polling context.Context) []Record {
 	for fresh := true; polling.Err() == nil; {
 		now := time.Now()
-		g, ended := l.look()
-		if len(g.queue) == 0 && ended {
+		g, last := l.look()
+		if len(g.queue) == 0 && last {
 			return nil
 		}
 		if fresh && len(g.queue) > 0 {
@@ -56,11 +66,13 @@ func (l *lane) gather(polling context.Context) []Record {
 	return nil
 }
 
-func (l *lane) look() (g gathering, ended bool) {
+// look gives what is there now. last: nothing will be added.
+func (l *lane) look() (g gathering, last bool) {
 	s := l.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return gathering{queue: l.queue, more: s.more, flush: l.flush || s.ended, window: s.window(), limit: s.limit()}, s.ended
+	last = s.reader == ended
+	return gathering{queue: l.queue, more: s.reader == busy, flush: l.flush || last, window: s.window(), limit: s.limit()}, last
 }
 
 // await returns when something has happened, when it is due (never, if that is zero), or when ctx ends.
@@ -142,7 +154,8 @@ func (l *lane) settle(ctx context.Context, b batch, s step) bool {
 	return true
 }
 
-// discard sends the failure document: with the whole event if it goes to a bucket. A document that is not delivered is lost, and its records dropped, as on AWS.
+// discard sends the failure document: with the whole event if it goes to a bucket. A document that is not delivered is
+// lost, and its records dropped, as on AWS.
 func (l *lane) discard(ctx context.Context, id string, s step, gone []Record) bool {
 	sh := l.shard
 	if sh.cfg.OnFailure == "" {

@@ -116,6 +116,18 @@ func New(cfg Config, source Source, invoker Invoker, destination Destination, op
 
 func notFound(cfg *Config) error { return invalid("Stream not found: " + cfg.EventSourceARN) }
 
+// configure takes settings that Validate has passed.
+func (set *settings) configure(cfg Config) {
+	set.cfg, set.filters = &cfg, newFilters(cfg.Filters)
+	if len(set.filters.beside) > 0 {
+		set.log.Warn("filters look at more than data, which AWS no longer documents", "mapping", set.uuid, "fields", set.filters.beside)
+	}
+	if len(set.filters.absent) > 0 {
+		set.log.Warn("filters look at names that no record has: patterns begin with data, not with the event's kinesis or Records",
+			"mapping", set.uuid, "fields", set.filters.absent)
+	}
+}
+
 // window is the batching window.
 func (set *settings) window() time.Duration {
 	window := time.Duration(set.cfg.MaximumBatchingWindowInSeconds) * time.Second
@@ -140,18 +152,6 @@ func (m *Mapping) take() (err error) {
 		return err
 	}
 	return m.activate()
-}
-
-// configure takes settings that Validate has passed.
-func (set *settings) configure(cfg Config) {
-	set.cfg, set.filters = &cfg, newFilters(cfg.Filters)
-	if len(set.filters.beside) > 0 {
-		set.log.Warn("filters look at more than data, which AWS no longer documents", "mapping", set.uuid, "fields", set.filters.beside)
-	}
-	if len(set.filters.absent) > 0 {
-		set.log.Warn("filters look at names that no record has: patterns begin with data, not with the event's kinesis or Records",
-			"mapping", set.uuid, "fields", set.filters.absent)
-	}
 }
 
 // Run works until ctx ends or Delete, and then gives nil; or until the stream cannot be read, as when it has been

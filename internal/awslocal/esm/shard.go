@@ -26,27 +26,33 @@ type shard struct {
 	// These are set by whoever activates the shard; they then belong to run.
 	cursor Cursor
 	page   []Record // read, and not yet dealt
-	full   bool     // it was a full page: another one may follow
-	last   bool     // the cursor has come to the shard's end
+	after  reader   // what the reader is when it has dealt the page
 
 	mu         sync.Mutex
 	lanes      []*lane
-	order      []string // sequence numbers from the oldest unsettled record to the last one dealt, each at most once
-	compactAt  int      // its length at which it is compacted
+	dealt      string   // sequence number of the last record dealt, or of the checkpoint that reading began after
 	start      Position // where reading began
 	checkpoint string   // all up to and including this is settled; "" is nothing yet
-	more       bool     // the reader is about to read on
-	held       bool     // the reader waits for room
-	ended      bool     // the shard is closed and dealt to its end
-	done       bool     // and all of it is settled
+	reader     reader
+	done       bool // the reader has ended, and all is settled
 	age        time.Duration
 }
+
+// reader is the state of a shard's reader. By it the lanes know whether a batch that is not full has to wait.
+type reader int
+
+const (
+	idle  reader = iota // has dealt all that there is
+	busy                // has more at hand, or may have: no batch is closed short of that
+	held                // waits for room in a lane: nobody waits for it
+	ended               // the shard is closed and dealt to its end
+)
 
 // newShard makes a shard whose reading begins, or for an earlier mapping has gone on, as st says.
 func newShard(set *settings, in Shard, st ShardStatus) *shard {
 	return &shard{
 		settings: set, Shard: in, room: make(chan struct{}, 1),
-		start: st.position(), checkpoint: st.Checkpoint, done: st.Done,
+		start: st.position(), checkpoint: st.Checkpoint, dealt: st.Checkpoint, done: st.Done,
 	}
 }
 
@@ -67,8 +73,8 @@ func (s *shard) run(ctx, polling context.Context) error {
 	lanes.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done = s.ended && len(s.order) == 0; s.done {
-		s.lanes, s.order, s.page, s.cursor = nil, nil, nil, nil // what they hold is not needed any more
+	if s.done = s.reader == ended && s.oldest() == nil; s.done {
+		s.lanes, s.page, s.cursor = nil, nil, nil // what they hold is not needed any more
 	}
 	return err
 }
@@ -78,14 +84,17 @@ func (s *shard) run(ctx, polling context.Context) error {
 func (s *shard) begin() {
 	s.enc = newEncoder(s.cfg, s.ID)
 	s.mu.Lock()
-	left := s.unsettled()
+	left, state := s.unsettled(), busy
+	if s.reader == ended {
+		state = ended
+	}
 	s.lanes = make([]*lane, s.cfg.ParallelizationFactor)
 	for i := range s.lanes {
 		s.lanes[i] = &lane{shard: s, wake: make(chan struct{}, 1)}
 	}
 	s.mu.Unlock()
 	if len(left) > 0 {
-		s.hand(deal{records: left}, !s.ended, s.ended)
+		s.hand(deal{records: left}, state)
 	}
 }
 
@@ -107,20 +116,37 @@ func (s *shard) read(polling context.Context) error {
 		if polling.Err() != nil {
 			return nil
 		}
-		if len(s.page) == 0 && !s.last {
-			s.page, s.last = s.cursor.Read(pageRecords)
-			s.full = len(s.page) == pageRecords
+		if len(s.page) == 0 && s.after != ended {
+			s.readPage()
 		}
 		nothing := len(s.page) == 0
 		s.dealPage()
 		switch {
-		case s.last && len(s.page) == 0:
+		case s.after == ended && len(s.page) == 0:
 			return nil
 		case nothing:
 			if err := s.idle(polling); err != nil {
 				return err
 			}
 		}
+	}
+}
+
+// readPage reads the next page, and tells each of its records what is before it in the shard.
+func (s *shard) readPage() {
+	page, end := s.cursor.Read(pageRecords)
+	before := s.dealt
+	for i := range page {
+		page[i].before, before = before, page[i].SequenceNumber
+	}
+	s.page = page
+	switch {
+	case end:
+		s.after = ended
+	case len(page) == pageRecords: // another one may follow
+		s.after = busy
+	default:
+		s.after = idle
 	}
 }
 
@@ -139,42 +165,45 @@ func (s *shard) idle(polling context.Context) error {
 
 // deal is what is handed to the lanes at a time.
 type deal struct {
-	numbers []Record // what was taken from the stream: its sequence numbers are new
-	records []Record // what it carries
-	dropped []Record // what else it carried
+	taken   []Record // from the stream
+	records []Record // what they carry
+	dropped []Record // what else they carried
 }
 
 // dealPage hands the page to the lanes: all of it, or of a consumer's aggregates as much as may be waiting.
 func (s *shard) dealPage() {
-	d := deal{numbers: s.page, records: s.page}
+	d := deal{taken: s.page, records: s.page}
 	if s.cfg.isConsumer() {
 		u := unpack(&s.Shard, s.page, pageRecords)
-		d = deal{numbers: s.page[:u.taken], records: u.records, dropped: u.dropped}
+		d = deal{taken: s.page[:u.taken], records: u.records, dropped: u.dropped}
 	}
-	if s.page = s.page[len(d.numbers):]; len(s.page) == 0 {
+	if s.page = s.page[len(d.taken):]; len(s.page) == 0 {
 		s.page = nil
 	}
 	s.counters.polled.Add(int64(len(d.records) + len(d.dropped)))
 	s.counters.outOfRange.Add(int64(len(d.dropped)))
-	end := s.last && len(s.page) == 0
-	s.hand(d, !end && (s.full || len(s.page) > 0), end)
+	state := s.after
+	if len(s.page) > 0 {
+		state = busy
+	}
+	s.hand(d, state)
 }
 
-// hand filters records and gives the rest to the lanes. What no lane gets is settled with that.
-func (s *shard) hand(d deal, more, end bool) {
+// hand filters records and gives the rest to the lanes, with the reader's state from then on. What no lane gets is settled
+// with that.
+func (s *shard) hand(d deal, state reader) {
 	kept, out := s.filters.split(d.records)
 	s.counters.filteredOut.Add(int64(len(out)))
 	parts := s.perLane(kept)
 	s.mu.Lock()
-	for i := range d.numbers {
-		s.order = append(s.order, d.numbers[i].SequenceNumber)
+	if n := len(d.taken); n > 0 {
+		s.dealt = d.taken[n-1].SequenceNumber
 	}
 	for i, part := range parts {
 		s.lanes[i].enqueue(part)
 	}
-	s.more, s.ended = more, end
+	s.reader = state
 	s.advance()
-	s.compact()
 	s.mu.Unlock()
 	s.wakeLanes()
 	s.tell(out, FilteredOut)
@@ -200,15 +229,6 @@ func (s *shard) perLane(records []Record) [][]Record {
 		parts[of[i]] = append(parts[of[i]], records[i])
 	}
 	return parts
-}
-
-// enqueue adds to a lane's queue. A queue that is empty becomes the part itself: nothing is copied.
-func (l *lane) enqueue(part []Record) {
-	if len(l.queue) == 0 {
-		l.queue = part
-		return
-	}
-	l.queue = append(l.queue, part...)
 }
 
 // tell reports records that have been settled.
@@ -239,15 +259,15 @@ func (s *shard) awaitRoom(ctx context.Context) {
 	}
 }
 
-// hasRoom also tells the lanes, by way of more, whether the reader goes on.
+// hasRoom also tells the lanes that the reader is held when there is no room. One that has ended needs none.
 func (s *shard) hasRoom() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = s.isFull()
-	if s.held {
-		s.more = false
+	if s.reader == ended || !s.isFull() {
+		return true
 	}
-	return !s.held
+	s.reader = held
+	return false
 }
 
 func (s *shard) isFull() bool {
@@ -266,8 +286,8 @@ func (s *shard) settled(l *lane, gone []Record, fate Fate) {
 	if l.queue = l.queue[len(gone):]; len(l.queue) == 0 {
 		l.queue = nil // let go of the page
 	}
-	if s.held && !s.isFull() { // the reader goes on from here: a lane that closed its batch now would be ahead of it
-		s.held, s.more = false, true
+	if s.reader == held && !s.isFull() { // it goes on from here: a lane that closed its batch now would be ahead of it
+		s.reader = busy
 	}
 	s.advance()
 	s.mu.Unlock()
@@ -282,43 +302,20 @@ func (s *shard) settled(l *lane, gone []Record, fate Fate) {
 // advance moves the checkpoint to just below the oldest record in the queues. Of several records with one sequence
 // number the last one that is settled moves it.
 func (s *shard) advance() {
-	low := s.lowest()
-	for len(s.order) > 0 && s.order[0] != low {
-		s.checkpoint, s.order = s.order[0], s.order[1:]
+	s.checkpoint = s.dealt
+	if oldest := s.oldest(); oldest != nil {
+		s.checkpoint = oldest.before
 	}
 }
 
-// compact takes out of order what the checkpoint will never be: one record that is not settled, while what follows it is
-// filtered or goes by other lanes, must not keep the numbers of the whole stream. What stays is unsettled, or directly
-// before that, or the last. It is seldom done, and then halves the list at least or lets it double until the next time.
-func (s *shard) compact() {
-	if len(s.order) < max(s.compactAt, aheadRecords) {
-		return
-	}
-	unsettled := make(map[string]bool)
+// oldest is the oldest record in the queues, nil when they are empty.
+func (s *shard) oldest() (oldest *Record) {
 	for _, l := range s.lanes {
-		for i := range l.queue {
-			unsettled[l.queue[i].SequenceNumber] = true
+		if len(l.queue) > 0 && (oldest == nil || compare(l.queue[0].SequenceNumber, oldest.SequenceNumber) < 0) {
+			oldest = &l.queue[0]
 		}
 	}
-	var kept []string
-	for i, number := range s.order {
-		if i+1 == len(s.order) || unsettled[number] || unsettled[s.order[i+1]] {
-			kept = append(kept, number)
-		}
-	}
-	s.order, s.compactAt = kept, 2*len(kept)
-}
-
-// lowest is the sequence number of the oldest record in the queues, "" when they are empty.
-func (s *shard) lowest() string {
-	low := ""
-	for _, l := range s.lanes {
-		if len(l.queue) > 0 && (low == "" || compare(l.queue[0].SequenceNumber, low) < 0) {
-			low = l.queue[0].SequenceNumber
-		}
-	}
-	return low
+	return oldest
 }
 
 // limit is the age at which a record is given up.
@@ -343,11 +340,10 @@ func (s *shard) status() ShardStatus {
 	for _, l := range s.lanes {
 		st.Unsettled += len(l.queue)
 	}
-	switch {
-	case s.checkpoint != "":
+	if s.checkpoint != "" {
 		st.Next = Position{Type: AfterSequence, SequenceNumber: s.checkpoint}
-	case len(s.order) > 0:
-		st.Next = Position{Type: AtSequence, SequenceNumber: s.order[0]}
+	} else if oldest := s.oldest(); oldest != nil {
+		st.Next = Position{Type: AtSequence, SequenceNumber: oldest.SequenceNumber}
 	}
 	return st
 }

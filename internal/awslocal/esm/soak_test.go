@@ -166,7 +166,7 @@ func (c *soakCursor) Read(limit int) ([]Record, bool) {
 	}
 	words, now := string(text), time.Now()
 	for i := range out {
-		out[i] = Record{words[24*i : 24*i+20], words[24*i+20 : 24*i+24], data[8*i : 8*i+8], now}
+		out[i] = Record{SequenceNumber: words[24*i : 24*i+20], PartitionKey: words[24*i+20 : 24*i+24], Data: data[8*i : 8*i+8], Arrival: now}
 	}
 	c.shard.entries = c.shard.entries[n:]
 	if len(c.shard.entries) == 0 {

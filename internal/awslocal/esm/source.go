@@ -11,6 +11,10 @@ type Record struct {
 	PartitionKey   string
 	Data           []byte // not to be changed
 	Arrival        time.Time
+
+	// before is the sequence number of the record before it in the shard, which may be of another lane or filtered out:
+	// the checkpoint while this one is the oldest that is not settled.
+	before string
 }
 
 // Shard is a shard of the stream in its lineage. A shard without parents has "" for both.
@@ -57,7 +61,8 @@ type Source interface {
 
 // Cursor reads one shard. It is used by one goroutine at a time.
 type Cursor interface {
-	// Read gives the next records, at most max, and never waits. The slice is the caller's, the records' data is not. end: the shard is closed and read to its end.
+	// Read gives the next records, at most max, and never waits. The slice is the caller's, the records' data is not.
+	// end: the shard is closed and read to its end.
 	Read(max int) (records []Record, end bool)
 	// Wait returns when Read has something to tell, or with an error when it cannot or ctx ends.
 	Wait(ctx context.Context) error

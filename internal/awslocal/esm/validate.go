@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -28,11 +27,8 @@ const (
 	maxPattern   = 4096 // characters
 )
 
-// Codes of the API's errors: for one value by itself, and for what values come to together.
-const (
-	codeValidation = "ValidationException"
-	codeParameter  = "InvalidParameterValueException"
-)
+// codeParameter is of errors for what values come to together; for each by itself there is wire.Violations.
+const codeParameter = "InvalidParameterValueException"
 
 // Validate gives AWS's error, a *wire.Error, for what is missing or out of its range. A batching window is not asked
 // for with a BatchSize over 10: the API's page says so, AWS does not do it for streams.
@@ -40,12 +36,8 @@ func (c *Config) Validate() error {
 	if c.StartingPosition == "" {
 		return invalid("1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
 	}
-	if bad := c.constraints(); len(bad) > 0 {
-		noun := "error"
-		if len(bad) > 1 {
-			noun = "errors"
-		}
-		return wire.Errorf(codeValidation, "%d validation %s detected: %s", len(bad), noun, strings.Join(bad, "; "))
+	if err := c.checkMembers(); err != nil {
+		return err
 	}
 	if err := c.checkTimestamp(time.Now()); err != nil {
 		return err
@@ -69,54 +61,38 @@ func (c *Config) Validate() error {
 	return c.checkDestinations()
 }
 
-func (c *Config) constraints() []string {
-	var bad []string
-	fail := func(value any, name, want string) {
-		bad = append(bad, fmt.Sprintf("Value '%v' at '%s' failed to satisfy constraint: Member must %s", value, name, want))
-	}
-	within := func(value int, name string, low, high int) {
-		if value < low {
-			fail(value, name, "have value greater than or equal to "+strconv.Itoa(low))
-		}
-		if value > high {
-			fail(value, name, "have value less than or equal to "+strconv.Itoa(high))
-		}
-	}
-	if !slices.Contains([]PositionType{TrimHorizon, Latest, AtTimestamp}, c.StartingPosition) {
-		fail(c.StartingPosition, "startingPosition", "satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]")
-	}
-	within(c.BatchSize, "batchSize", 1, maxBatchSize)
-	within(c.MaximumBatchingWindowInSeconds, "maximumBatchingWindowInSeconds", 0, maxWindow)
-	within(c.ParallelizationFactor, "parallelizationFactor", 1, maxLanes)
-	within(c.MaximumRetryAttempts, "maximumRetryAttempts", unlimited, maxRetries)
-	within(c.MaximumRecordAgeInSeconds, "maximumRecordAgeInSeconds", unlimited, maxRecordAge)
-	within(c.TumblingWindowInSeconds, "tumblingWindowInSeconds", 0, maxTumbling)
+// checkMembers checks each member by itself.
+func (c *Config) checkMembers() error {
+	var v wire.Violations
+	v.OneOf(string(c.StartingPosition), "startingPosition", string(Latest), string(AtTimestamp), string(TrimHorizon))
+	v.Within(c.BatchSize, "batchSize", 1, maxBatchSize)
+	v.Within(c.MaximumBatchingWindowInSeconds, "maximumBatchingWindowInSeconds", 0, maxWindow)
+	v.Within(c.ParallelizationFactor, "parallelizationFactor", 1, maxLanes)
+	v.Within(c.MaximumRetryAttempts, "maximumRetryAttempts", unlimited, maxRetries)
+	v.Within(c.MaximumRecordAgeInSeconds, "maximumRecordAgeInSeconds", unlimited, maxRecordAge)
+	v.Within(c.TumblingWindowInSeconds, "tumblingWindowInSeconds", 0, maxTumbling)
 	if len(c.FunctionResponseTypes) > maxResponses {
-		fail(list(c.FunctionResponseTypes), "functionResponseTypes", "have length less than or equal to 1")
+		v.TooLong(list(c.FunctionResponseTypes), "functionResponseTypes", maxResponses)
 	}
 	for _, t := range c.FunctionResponseTypes {
-		if t != ReportBatchItemFailures {
-			fail(t, "functionResponseTypes", "satisfy enum value set: ["+ReportBatchItemFailures+"]")
-		}
+		v.OneOf(t, "functionResponseTypes", ReportBatchItemFailures)
 	}
 	if len(c.Metrics) > maxMetrics {
-		fail(list(c.Metrics), "metricsConfig.metrics", "have length less than or equal to 3")
+		v.TooLong(list(c.Metrics), "metricsConfig.metrics", maxMetrics)
 	}
 	for _, m := range c.Metrics {
-		if !slices.Contains([]string{EventCount, "ErrorCount", "KafkaMetrics"}, m) {
-			fail(m, "metricsConfig.metrics", "satisfy enum value set: [EventCount, ErrorCount, KafkaMetrics]")
-		}
+		v.OneOf(m, "metricsConfig.metrics", EventCount, "ErrorCount", "KafkaMetrics")
 	}
 	for i, f := range c.Filters {
 		if utf8.RuneCountInString(f) > maxPattern {
-			fail(f, fmt.Sprintf("filterCriteria.filters.%d.member.pattern", i+1), "have length less than or equal to "+strconv.Itoa(maxPattern))
+			v.TooLong(wire.Quoted(f), fmt.Sprintf("filterCriteria.filters.%d.member.pattern", i+1), maxPattern)
 		}
 	}
-	return bad
+	return v.Err()
 }
 
 // list writes values as AWS's errors do.
-func list(values []string) string { return "[" + strings.Join(values, ", ") + "]" }
+func list(values []string) string { return "'[" + strings.Join(values, ", ") + "]'" }
 
 func (c *Config) checkTimestamp(now time.Time) error {
 	timed := !c.StartingPositionTimestamp.IsZero()

@@ -173,9 +173,9 @@ type registerConsumerOutput struct{ Consumer consumerSummary }
 
 func (s *Service) registerStreamConsumer(_ context.Context, in *registerConsumerInput) (*registerConsumerOutput, error) {
 	var v violations
-	v.notNull(in.StreamARN, "streamARN")
+	v.given(in.StreamARN, "streamARN")
 	v.name(in.ConsumerName, "consumerName")
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, err := s.stream(in.StreamARN)
@@ -232,9 +232,9 @@ type listConsumersOutput struct {
 
 func (s *Service) listStreamConsumers(_ context.Context, in *listConsumersInput) (*listConsumersOutput, error) {
 	var v violations
-	v.notNull(in.StreamARN, "streamARN")
+	v.given(in.StreamARN, "streamARN")
 	limit := min(v.limit(in.MaxResults, listedConsumers, maxListed, "maxResults"), listedConsumers)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, l, err := s.consumerListing(in)

@@ -70,7 +70,7 @@ func (s *Service) describeStream(_ context.Context, in *describeStreamInput) (*d
 	limit := v.limit(in.Limit, describeShards, maxListed, "limit")
 	v.optional(in.ExclusiveStartShardID, "exclusiveStartShardId")
 	in.check(&v)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, err := s.find(in.target)
@@ -98,7 +98,7 @@ type describeStreamSummaryOutput struct{ StreamDescriptionSummary streamSummary 
 func (s *Service) describeStreamSummary(_ context.Context, in *target) (*describeStreamSummaryOutput, error) {
 	var v violations
 	in.check(&v)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, err := s.find(*in)
@@ -126,7 +126,7 @@ func (s *Service) listStreams(_ context.Context, in *listStreamsInput) (*listStr
 	var v violations
 	limit := v.limit(in.Limit, listedStreams, maxListed, "limit")
 	v.optional(in.ExclusiveStartStreamName, "exclusiveStartStreamName")
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.RLock()

@@ -1,9 +1,7 @@
 package kinesis
 
 import (
-	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/millrace/millrace/internal/awslocal/wire"
 )
@@ -24,35 +22,8 @@ func notFound(format string, args ...any) error {
 	return wire.Errorf(codeNotFound, format, args...)
 }
 
-// maxViolations is how many violated constraints AWS names in one error.
-const maxViolations = 10
-
-// violations collects the violated constraints of a request, which AWS reports together.
-type violations []string
-
-// add notes that the member at a path violates a constraint. value is as AWS prints it: quoted, null or nothing.
-func (v *violations) add(value, at, constraint string) {
-	if len(*v) == maxViolations {
-		return
-	}
-	if value != "" {
-		value += " "
-	}
-	*v = append(*v, "Value "+value+"at '"+at+"' failed to satisfy constraint: "+constraint)
-}
-
-// atLeast and atMost check a number.
-func (v *violations) atLeast(n, bound int, at string) {
-	if n < bound {
-		v.add(fmt.Sprintf("'%d'", n), at, fmt.Sprintf("Member must have value greater than or equal to %d", bound))
-	}
-}
-
-func (v *violations) atMost(n, bound int, at string) {
-	if n > bound {
-		v.add(fmt.Sprintf("'%d'", n), at, fmt.Sprintf("Member must have value less than or equal to %d", bound))
-	}
-}
+// violations checks what several operations of Kinesis take.
+type violations struct{ wire.Violations }
 
 // Names, of streams and consumers, by the API reference.
 var anyName = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
@@ -62,14 +33,14 @@ const maxName = 128
 // name checks a name, which must be given.
 func (v *violations) name(name, at string) {
 	if name == "" {
-		v.notNull(name, at)
+		v.Null(at)
 		return
 	}
 	if !anyName.MatchString(name) {
-		v.add("'"+name+"'", at, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+		v.Mismatch(name, at, "[a-zA-Z0-9_.-]+")
 	}
 	if len(name) > maxName {
-		v.add("'"+name+"'", at, fmt.Sprintf("Member must have length less than or equal to %d", maxName))
+		v.TooLong(wire.Quoted(name), at, maxName)
 	}
 }
 
@@ -88,51 +59,43 @@ var anyNumber = regexp.MustCompile(`^(` + numberPattern + `)$`)
 // number checks a sequence number that need not be given.
 func (v *violations) number(number, at string) {
 	if number != "" && !anyNumber.MatchString(number) {
-		v.add("'"+number+"'", at, "Member must satisfy regular expression pattern: "+numberPattern)
+		v.Mismatch(number, at, numberPattern)
 	}
 }
 
 // position checks where reading is to start.
 func (v *violations) position(p PositionType, at string) {
-	switch p {
-	case "":
-		v.notNull("", at)
-	case AfterSequence, Latest, AtTimestamp, AtSequence, TrimHorizon:
-	default:
-		v.add("'"+string(p)+"'", at, "Member must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]")
+	v.oneOf(string(p), at, string(AfterSequence), string(Latest), string(AtTimestamp), string(AtSequence), string(TrimHorizon))
+}
+
+// given checks a member that must be given.
+func (v *violations) given(value, at string) {
+	if value == "" {
+		v.Null(at)
 	}
 }
 
-// notNull checks a member that must be given.
-func (v *violations) notNull(value, at string) {
+// oneOf checks a member that must be given and can have few values.
+func (v *violations) oneOf(value, at string, allowed ...string) {
 	if value == "" {
-		v.add("null", at, "Member must not be null")
+		v.Null(at)
+		return
 	}
+	v.OneOf(value, at, allowed...)
 }
 
 // count gives a number of at least 1, which must be given.
 func (v *violations) count(n *int, at string) int {
 	if n == nil {
-		v.notNull("", at)
+		v.Null(at)
 		return 0
 	}
-	v.atLeast(*n, 1, at)
+	v.AtLeast(*n, at, 1)
 	return *n
 }
 
-// only checks a member that must be given and can have one value.
-func (v *violations) only(value, want, at string) {
-	if value == "" {
-		v.notNull(value, at)
-	} else if value != want {
-		v.add("'"+value+"'", at, "Member must satisfy enum value set: ["+want+"]")
-	}
-}
-
 func (v *violations) mode(mode string) {
-	if mode != provisioned && mode != onDemand {
-		v.add("'"+mode+"'", "streamModeDetails.streamMode", "Member must satisfy enum value set: [PROVISIONED, ON_DEMAND]")
-	}
+	v.OneOf(mode, "streamModeDetails.streamMode", provisioned, onDemand)
 }
 
 // limit checks an optional number and gives it or its default.
@@ -140,19 +103,6 @@ func (v *violations) limit(n *int, def, most int, at string) int {
 	if n == nil {
 		return def
 	}
-	v.atLeast(*n, 1, at)
-	v.atMost(*n, most, at)
+	v.Within(*n, at, 1, most)
 	return *n
-}
-
-// err gives the one error for all that was violated, nil for nothing.
-func (v violations) err() error {
-	if len(v) == 0 {
-		return nil
-	}
-	plural := ""
-	if len(v) > 1 {
-		plural = "s"
-	}
-	return wire.Errorf("ValidationException", "%d validation error%s detected: %s", len(v), plural, strings.Join(v, "; "))
 }

@@ -3,7 +3,6 @@ package kinesis
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -36,11 +35,11 @@ func (s *Service) getRecords(ctx context.Context, request, out []byte) ([]byte, 
 	}
 	var v violations
 	limit := v.limit(in.Limit, maxPageRecords, maxPageRecords, "limit")
-	v.notNull(in.ShardIterator, "shardIterator")
+	v.given(in.ShardIterator, "shardIterator")
 	if len(in.ShardIterator) > maxIterator {
-		v.add("'"+in.ShardIterator+"'", "shardIterator", fmt.Sprintf("Member must have length less than or equal to %d", maxIterator))
+		v.TooLong(wire.Quoted(in.ShardIterator), "shardIterator", maxIterator)
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	sh, it, err := s.resolve(in.ShardIterator)

@@ -25,7 +25,10 @@ func (h hash) bytes() (b [16]byte) {
 
 func (h hash) less(o hash) bool { return h.hi < o.hi || h.hi == o.hi && h.lo < o.lo }
 
-// maxHashDigits is what ExplicitHashKey's pattern, 0|([1-9]\d{0,38}), lets through: more than 128 bits hold.
+// hashPattern is of hash keys, in AWS's words.
+const hashPattern = `0|([1-9]\d{0,38})`
+
+// maxHashDigits is what hashPattern lets through: more than 128 bits hold.
 const maxHashDigits = 39
 
 // parseHash reads a decimal hash key. shaped: it has the pattern that AWS wants; ok: it is also less than 2^128.

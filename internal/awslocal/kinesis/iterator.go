@@ -84,7 +84,7 @@ func (s *Service) getShardIterator(_ context.Context, in *getShardIteratorInput)
 	v.name(in.ShardID, "shardId")
 	v.position(in.ShardIteratorType, "shardIteratorType")
 	v.number(in.StartingSequenceNumber, "startingSequenceNumber")
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, sh, err := s.findShard(in.target, in.ShardID)

@@ -96,9 +96,9 @@ func (f shardFilter) apply(list []*shard, horizon int64) ([]*shard, error) {
 	case "AT_TRIM_HORIZON":
 	default:
 		var v violations
-		v.add("'"+f.Type+"'", "shardFilter.type", "Member must satisfy enum value set: "+
-			"[AFTER_SHARD_ID, AT_TRIM_HORIZON, FROM_TRIM_HORIZON, AT_LATEST, AT_TIMESTAMP, FROM_TIMESTAMP]")
-		return nil, v.err()
+		v.OneOf(f.Type, "shardFilter.type",
+			"AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST", "AT_TIMESTAMP", "FROM_TIMESTAMP")
+		return nil, v.Err()
 	}
 	return slices.DeleteFunc(list, func(sh *shard) bool {
 		closed := sh.closedAt()
@@ -135,7 +135,7 @@ func (s *Service) listShards(_ context.Context, in *listShardsInput) (*listShard
 	limit := min(v.limit(in.MaxResults, listedShards, maxListed, "maxResults"), listedShards)
 	v.optional(in.ExclusiveStartShardID, "exclusiveStartShardId")
 	in.check(&v)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, l, err := s.listing(in)

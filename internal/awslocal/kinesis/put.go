@@ -55,12 +55,12 @@ func member(number int, name string) string {
 // check notes what is wrong with the entry of a number, whatever the stream, and finds its hash key.
 func (e *putEntry) check(v *violations, number int) error {
 	if !e.hasKey {
-		v.add("null", member(number, "partitionKey"), "Member must not be null")
+		v.Null(member(number, "partitionKey"))
 	} else {
 		e.checkKey(v, number)
 	}
 	if !e.hasData {
-		v.add("null", member(number, "data"), "Member must not be null")
+		v.Null(member(number, "data"))
 	}
 	if !e.hasHash {
 		e.hash = hashOf(e.key)
@@ -69,7 +69,7 @@ func (e *putEntry) check(v *violations, number int) error {
 	h, shaped, ok := parseHash(e.explicit)
 	switch {
 	case !shaped:
-		v.add("'"+string(e.explicit)+"'", member(number, "explicitHashKey"), `Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})`)
+		v.Mismatch(string(e.explicit), member(number, "explicitHashKey"), hashPattern)
 	case !ok:
 		return invalid("Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was %s", e.explicit)
 	}
@@ -81,18 +81,18 @@ func (e *putEntry) check(v *violations, number int) error {
 func (e *putEntry) fit(v *violations, number, maxRecord int) {
 	switch {
 	case len(e.data) > maxRecord:
-		v.add("", member(number, "data"), fmt.Sprintf("Member must have length less than or equal to %d", maxRecord))
+		v.TooLong("", member(number, "data"), maxRecord)
 	case e.size() > maxRecord: // the text is ours; that the key counts is in the API reference, PutRecordsRequestEntry
-		v.add("", member(number, "data"), fmt.Sprintf("Member and partition key together must have length less than or equal to %d", maxRecord))
+		v.Add("", member(number, "data"), fmt.Sprintf("Member and partition key together must have length less than or equal to %d", maxRecord))
 	}
 }
 
 func (e *putEntry) checkKey(v *violations, number int) {
 	switch {
 	case len(e.key) == 0:
-		v.add("''", member(number, "partitionKey"), "Member must have length greater than or equal to 1")
+		v.TooShort("''", member(number, "partitionKey"), 1)
 	case len(e.key) > maxKeyLength && utf8.RuneCount(e.key) > maxKeyLength:
-		v.add("'"+string(e.key)+"'", member(number, "partitionKey"), fmt.Sprintf("Member must have length less than or equal to %d", maxKeyLength))
+		v.TooLong(wire.Quoted(string(e.key)), member(number, "partitionKey"), maxKeyLength)
 	}
 }
 
@@ -162,7 +162,7 @@ func (s *Service) putRecord(_ context.Context, in *putRecordInput) (*putRecordOu
 	in.check(&v)
 	v.number(in.SequenceNumberForOrdering, "sequenceNumberForOrdering")
 	wrong := e.check(&v, single)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, err := s.find(in.target)
@@ -170,7 +170,7 @@ func (s *Service) putRecord(_ context.Context, in *putRecordInput) (*putRecordOu
 		return nil, err
 	}
 	e.fit(&v, single, st.maxRecord)
-	if err := cmp.Or(v.err(), wrong, st.checkOrdering(in.SequenceNumberForOrdering)); err != nil {
+	if err := cmp.Or(v.Err(), wrong, st.checkOrdering(in.SequenceNumberForOrdering)); err != nil {
 		return nil, err
 	}
 	entries := []putEntry{e}
@@ -250,16 +250,16 @@ func (r *putRequest) check() (wrong, err error) {
 	r.target.check(&v)
 	switch {
 	case !r.given:
-		v.notNull("", "records")
+		v.Null("records")
 	case len(r.entries) == 0:
-		v.add("'[]'", "records", "Member must have length greater than or equal to 1")
+		v.TooShort("'[]'", "records", 1)
 	case len(r.entries) > maxEntries:
-		v.add("", "records", fmt.Sprintf("Member must have length less than or equal to %d", maxEntries))
+		v.TooLong("", "records", maxEntries)
 	}
 	for i := range r.entries {
 		wrong = cmp.Or(wrong, r.entries[i].check(&v, i))
 	}
-	return wrong, v.err()
+	return wrong, v.Err()
 }
 
 // fit holds a request to the limits on sizes, of which the stream sets one.
@@ -270,7 +270,7 @@ func (r *putRequest) fit(maxRecord int) error {
 		r.entries[i].fit(&v, i, maxRecord)
 		size += r.entries[i].size()
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	if size > maxPutBytes { // recorded as 5 MB, when that was the limit

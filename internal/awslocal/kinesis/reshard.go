@@ -148,14 +148,14 @@ type splitShardInput struct {
 
 func (s *Service) splitShard(_ context.Context, in *splitShardInput) (*empty, error) {
 	var v violations
-	v.notNull(in.NewStartingHashKey, "newStartingHashKey")
+	v.given(in.NewStartingHashKey, "newStartingHashKey")
 	at, shaped, ok := parseHash([]byte(in.NewStartingHashKey))
 	if in.NewStartingHashKey != "" && !shaped {
-		v.add("'"+in.NewStartingHashKey+"'", "newStartingHashKey", `Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})`)
+		v.Mismatch(in.NewStartingHashKey, "newStartingHashKey", hashPattern)
 	}
 	v.name(in.ShardToSplit, "shardToSplit")
 	in.check(&v)
-	if err := cmp.Or(v.err(), s.checkIDs(in.target, in.ShardToSplit)); err != nil {
+	if err := cmp.Or(v.Err(), s.checkIDs(in.target, in.ShardToSplit)); err != nil {
 		return nil, err
 	}
 	st, err := s.provisioned(in.target)
@@ -186,7 +186,7 @@ func (s *Service) mergeShards(_ context.Context, in *mergeShardsInput) (*empty, 
 	v.name(in.ShardToMerge, "shardToMerge")
 	v.name(in.AdjacentShardToMerge, "adjacentShardToMerge")
 	in.check(&v)
-	if err := cmp.Or(v.err(), s.checkIDs(in.target, in.ShardToMerge, in.AdjacentShardToMerge)); err != nil {
+	if err := cmp.Or(v.Err(), s.checkIDs(in.target, in.ShardToMerge, in.AdjacentShardToMerge)); err != nil {
 		return nil, err
 	}
 	st, err := s.provisioned(in.target)
@@ -222,10 +222,10 @@ type updateShardCountOutput struct {
 
 func (s *Service) updateShardCount(_ context.Context, in *updateShardCountInput) (*updateShardCountOutput, error) {
 	var v violations
-	v.only(in.ScalingType, "UNIFORM_SCALING", "scalingType")
+	v.oneOf(in.ScalingType, "scalingType", "UNIFORM_SCALING")
 	target := v.count(in.TargetShardCount, "targetShardCount")
 	in.check(&v)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, err := s.provisioned(in.target)

@@ -50,7 +50,7 @@ func (s *Service) changeRetention(in *retentionInput, check func(now, wanted int
 	var v violations
 	hours := v.count(in.RetentionPeriodHours, "retentionPeriodHours")
 	in.check(&v)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, err := s.find(in.target)
@@ -87,13 +87,13 @@ type updateStreamModeInput struct {
 // updateStreamMode leaves the shards as they are, as AWS does.
 func (s *Service) updateStreamMode(_ context.Context, in *updateStreamModeInput) (*empty, error) {
 	var v violations
-	v.notNull(in.StreamARN, "streamARN")
+	v.given(in.StreamARN, "streamARN")
 	if in.StreamModeDetails == nil {
-		v.notNull("", "streamModeDetails")
+		v.Null("streamModeDetails")
 	} else {
 		v.mode(in.StreamModeDetails.StreamMode)
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, err := s.stream(in.StreamARN)
@@ -133,10 +133,10 @@ func (s *Service) stopEncryption(_ context.Context, in *encryptionInput) (*empty
 
 func (s *Service) setEncryption(in *encryptionInput, key *string) (*empty, error) {
 	var v violations
-	v.only(in.EncryptionType, encryptionKMS, "encryptionType")
-	v.notNull(in.KeyID, "keyId")
+	v.oneOf(in.EncryptionType, "encryptionType", encryptionKMS)
+	v.given(in.KeyID, "keyId")
 	in.check(&v)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, err := s.find(in.target)

@@ -146,7 +146,7 @@ func (sh *shard) place(from Position) (uint64, error) {
 	}
 	var v violations
 	v.position(from.Type, "shardIteratorType")
-	return 0, v.err()
+	return 0, v.Err()
 }
 
 // ceilMillis is the first millisecond that is not before t: arrivals have no finer parts.

@@ -126,9 +126,8 @@ func (p plan) check() error {
 	}
 	v.name(p.name, "streamName")
 	v.mode(p.mode)
-	v.atLeast(p.maxRecord>>10, defaultMaxRecord>>10, "maxRecordSizeInKiB")
-	v.atMost(p.maxRecord>>10, largestMaxRecord>>10, "maxRecordSizeInKiB")
-	if err := v.err(); err != nil {
+	v.Within(p.maxRecord>>10, "maxRecordSizeInKiB", defaultMaxRecord>>10, largestMaxRecord>>10)
+	if err := v.Err(); err != nil {
 		return err
 	}
 	if *p.shards > maxShards { // the text is ours: AWS's counts the account's shards
@@ -234,7 +233,7 @@ type deleteStreamInput struct {
 func (s *Service) deleteStream(_ context.Context, in *deleteStreamInput) (*empty, error) {
 	var v violations
 	in.check(&v)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	st, err := s.find(in.target)

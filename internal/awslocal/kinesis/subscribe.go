@@ -48,15 +48,15 @@ type subscribeInput struct {
 
 func (in *subscribeInput) check() error {
 	var v violations
-	v.notNull(in.ConsumerARN, "consumerARN")
+	v.given(in.ConsumerARN, "consumerARN")
 	v.name(in.ShardID, "shardId")
 	if in.StartingPosition == nil {
-		v.notNull("", "startingPosition")
+		v.Null("startingPosition")
 	} else {
 		v.position(in.StartingPosition.Type, "startingPosition.type")
 		v.number(in.StartingPosition.SequenceNumber, "startingPosition.sequenceNumber")
 	}
-	return v.err()
+	return v.Err()
 }
 
 // subscribeToShard finds where the subscription starts, so that what is put after the answer has begun is sent.

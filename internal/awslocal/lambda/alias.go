@@ -63,9 +63,9 @@ func (s *Service) createAlias(r *http.Request) (int, any, error) {
 	var v violations
 	v.alias(in.Name)
 	if in.FunctionVersion == nil {
-		v.null("functionVersion")
+		v.Null("functionVersion")
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return 0, nil, err
 	}
 	name, _ := target(r)

@@ -34,11 +34,11 @@ func (s *Service) putConcurrency(r *http.Request) (int, any, error) {
 	}
 	var v violations
 	if in.ReservedConcurrentExecutions == nil {
-		v.null("reservedConcurrentExecutions")
+		v.Null("reservedConcurrentExecutions")
 	} else {
-		v.within("reservedConcurrentExecutions", *in.ReservedConcurrentExecutions, 0, 1<<31-1)
+		v.Within(*in.ReservedConcurrentExecutions, "reservedConcurrentExecutions", 0, 1<<31-1)
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return 0, nil, err
 	}
 	f.reserved = in.ReservedConcurrentExecutions

@@ -67,7 +67,7 @@ func (in *createInput) check() error {
 	var v violations
 	v.reference(in.FunctionName, anyReference)
 	if in.Role == nil {
-		v.null("role")
+		v.Null("role")
 	}
 	v.architectures(in.Architectures)
 	if err := in.settings.check(&v); err != nil {
@@ -86,13 +86,13 @@ func (in *createInput) check() error {
 }
 
 func (v *violations) architectures(list []string) {
-	text := "[" + strings.Join(list, ", ") + "]"
+	text := "'[" + strings.Join(list, ", ") + "]'"
 	if len(list) > 1 {
-		v.add(text, "architectures", "have length less than or equal to 1")
+		v.TooLong(text, "architectures", 1)
 	}
 	for _, a := range list {
 		if a != "x86_64" && a != "arm64" {
-			v.add(text, "architectures", "satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]")
+			v.Add(text, "architectures", "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]")
 		}
 	}
 }

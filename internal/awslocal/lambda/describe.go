@@ -99,8 +99,8 @@ func (s *Service) listFunctions(r *http.Request) (int, any, error) {
 	which := r.URL.Query().Get("FunctionVersion")
 	if which != "" && which != "ALL" {
 		var v violations
-		v.add(which, "functionVersion", "satisfy enum value set: [ALL]")
-		return 0, nil, v.err()
+		v.OneOf(which, "functionVersion", "ALL")
+		return 0, nil, v.Err()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -82,18 +82,6 @@ func TestCreate_ValuesThatAWSRefuses_AreErrors(t *testing.T) {
 	}
 }
 
-func TestSplitName_AllForms(t *testing.T) {
-	for ref, want := range map[string][2]string{
-		"f": {"f"}, "f:$LATEST": {"f", "$LATEST"}, "my-function:live": {"my-function", "live"}, "000000000000:function:f": {"f"},
-		"arn:aws:lambda:us-east-1:000000000000:function:f":    {"f"},
-		"arn:aws:lambda:us-east-1:000000000000:function:f:v1": {"f", "v1"},
-	} {
-		if name, qualifier := SplitName(ref); name != want[0] || qualifier != want[1] {
-			t.Errorf("%s: %q %q", ref, name, qualifier)
-		}
-	}
-}
-
 // However the bytes arrive, the lines are those of the text, and only a line over the limit is in pieces.
 func TestLines_AnyChunks_GiveTheSameLines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

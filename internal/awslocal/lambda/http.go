@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -88,8 +87,8 @@ func (s *Service) invoke(w http.ResponseWriter, r *http.Request) {
 		s.invokeLater(w, r, ref)
 	default:
 		var v violations
-		v.add(kind, "invocationType", "satisfy enum value set: [Event, RequestResponse, DryRun]")
-		wire.WriteREST(w, v.err())
+		v.OneOf(kind, "invocationType", "Event", "RequestResponse", "DryRun")
+		wire.WriteREST(w, v.Err())
 	}
 }
 
@@ -153,12 +152,8 @@ func (s *Service) dryRun(w http.ResponseWriter, ref string) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// SplitName reads a reference to a function: its name alone, "account:function:name" or an ARN, each with a qualifier or
-// without.
+// SplitName reads a reference to a function, in any form that wire.SplitFunction knows, whoever owns it.
 func SplitName(ref string) (name, qualifier string) {
-	if _, after, ok := strings.Cut(ref, ":function:"); ok {
-		ref = after
-	}
-	name, qualifier, _ = strings.Cut(ref, ":")
+	_, name, qualifier = wire.SplitFunction(ref)
 	return name, qualifier
 }

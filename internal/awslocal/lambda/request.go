@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/awslocal/wire"
@@ -75,7 +74,7 @@ func (s *Service) checkTarget(r *http.Request, operation string) error {
 	}
 	var v violations
 	v.reference(ref, referenceOf(operation))
-	if err := cmp.Or(v.err(), s.reach(ref)); err != nil {
+	if err := cmp.Or(v.Err(), s.reach(ref)); err != nil {
 		return err
 	}
 	_, derived := SplitName(ref)
@@ -105,33 +104,25 @@ func (s *Service) reach(ref string) error {
 // maxItems bounds a page of a list (ListFunctions in the API reference).
 const maxItems = 50
 
-// violations are the members of a request that break a documented constraint; AWS names them all in one error.
-type violations []string
-
-func (v *violations) add(value any, member, constraint string) {
-	*v = append(*v, fmt.Sprintf("Value '%v' at '%s' failed to satisfy constraint: Member must %s", value, member, constraint))
-}
-
-func (v *violations) null(member string) {
-	*v = append(*v, fmt.Sprintf("Value null at '%s' failed to satisfy constraint: Member must not be null", member))
-}
+// violations checks what several operations of Lambda take.
+type violations struct{ wire.Violations }
 
 func (v *violations) match(member, value string, pattern *regexp.Regexp) {
 	if !pattern.MatchString(value) {
-		v.add(value, member, "satisfy regular expression pattern: "+strings.Trim(pattern.String(), "^$"))
+		v.Mismatch(value, member, strings.Trim(pattern.String(), "^$"))
 	}
 }
 
 func (v *violations) reference(ref string, form reference) {
 	v.match("functionName", ref, form.pattern)
 	if len(ref) > form.most {
-		v.add(ref, "functionName", "have length less than or equal to "+strconv.Itoa(form.most))
+		v.TooLong(wire.Quoted(ref), "functionName", form.most)
 	}
 }
 
 func (v *violations) alias(name string) {
 	if !validAlias.MatchString(name) {
-		v.add(name, "name", "satisfy regular expression pattern: "+aliasPattern)
+		v.Mismatch(name, "name", aliasPattern)
 	}
 }
 
@@ -139,23 +130,12 @@ func (v *violations) alias(name string) {
 func (v *violations) keys(member string, values map[string]string, pattern *regexp.Regexp) {
 	for key := range values {
 		if !pattern.MatchString(key) {
-			*v = append(*v, fmt.Sprintf("Value at '%s' failed to satisfy constraint: Map keys must satisfy constraint: "+
-				"[Member must satisfy regular expression pattern: %s]", member, strings.Trim(pattern.String(), "^$")))
+			v.Add("", member, "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: "+
+				strings.Trim(pattern.String(), "^$")+"]")
 			return
 		}
 	}
 }
-
-func (v *violations) within(member string, value, low, high int) {
-	if value < low {
-		v.add(value, member, "have value greater than or equal to "+strconv.Itoa(low))
-	}
-	if value > high {
-		v.add(value, member, "have value less than or equal to "+strconv.Itoa(high))
-	}
-}
-
-func (v violations) err() error { return wire.Violated(v) }
 
 // invalid is the error for values that AWS refuses after it has read the request.
 func invalid(message string) *wire.Error { return user("InvalidParameterValueException", message, 0) }

@@ -49,15 +49,15 @@ func (in *settings) check(v *violations) error {
 		v.match("role", *in.Role, validRole)
 	}
 	if in.Timeout != nil {
-		v.within("timeout", *in.Timeout, 1, int(MaxTimeout/time.Second))
+		v.Within(*in.Timeout, "timeout", 1, int(MaxTimeout/time.Second))
 	}
 	if in.MemorySize != nil {
-		v.within("memorySize", *in.MemorySize, MinMemoryMB, MaxMemoryMB)
+		v.Within(*in.MemorySize, "memorySize", MinMemoryMB, MaxMemoryMB)
 	}
 	if in.Environment != nil {
 		v.keys("environment.variables", in.Environment.Variables, validVariable)
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return err
 	}
 	if in.Runtime != nil && !slices.Contains(runtimes, *in.Runtime) {

@@ -22,7 +22,7 @@ func (s *Service) updateCode(r *http.Request) (int, any, error) {
 	}
 	var v violations
 	v.architectures(in.Architectures)
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return 0, nil, err
 	}
 	name, _ := target(r)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -30,19 +29,6 @@ func Errorf(code, format string, args ...any) *Error {
 // Unreadable is the error of a request that does not have the form of its operation.
 func Unreadable(err error) *Error {
 	return &Error{Code: "SerializationException", Message: err.Error()}
-}
-
-// Violated is the one error for all the documented constraints that a request breaks, each as in "Value null at 'name'
-// failed to satisfy constraint: Member must not be null". It is nil for none.
-func Violated(constraints []string) error {
-	switch n := len(constraints); n {
-	case 0:
-		return nil
-	case 1:
-		return Errorf("ValidationException", "1 validation error detected: %s", constraints[0])
-	default:
-		return Errorf("ValidationException", "%d validation errors detected: %s", n, strings.Join(constraints, "; "))
-	}
 }
 
 // Unimplemented is the error that names what AWS has and the local endpoint has not.

@@ -111,8 +111,9 @@ func Page[T any](q url.Values, most int, all []T, key func(T) string) (page []T,
 	if text := q.Get("MaxItems"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxAsked {
-			return nil, "", Errorf("ValidationException",
-				"1 validation error detected: Value '%s' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and %d", text, maxAsked)
+			var v Violations
+			v.Add(Quoted(text), "maxItems", fmt.Sprintf("Member must have value between 1 and %d", maxAsked))
+			return nil, "", v.Err()
 		}
 		limit = min(n, most)
 	}
