@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/millrace/millrace/internal/awslocal/esm"
+	streams "github.com/millrace/millrace/internal/awslocal/kinesis"
 	"github.com/millrace/millrace/internal/awslocal/lambda"
 )
 
@@ -30,7 +31,7 @@ func BenchmarkProcesses(b *testing.B) {
 		b.Run(fmt.Sprintf("shards=%d", shards), func(b *testing.B) {
 			settled := make(chan int, 100)
 			e := Start(b, Options{Mapping: esm.Options{Settled: func(s esm.Settled) { settled <- len(s.Records) }}})
-			arn, err := e.Kinesis.CreateStream("s", shards, false, 0)
+			arn, err := e.Kinesis.Create(streams.Stream{Name: "s", Shards: shards})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -51,7 +51,7 @@ func (c creator) Create(_ context.Context, resource any) error {
 	case stack.Queue:
 		return c.queue(r)
 	case stack.Consumer:
-		_, err := c.e.Kinesis.RegisterConsumerAt(r.Stream, r.Name, r.Created)
+		_, err := c.e.Kinesis.RegisterConsumer(r.Stream, r.Name, r.Created)
 		return err
 	case stack.Topic:
 		return c.topic(r)

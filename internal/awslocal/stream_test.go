@@ -11,12 +11,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	streams "github.com/millrace/millrace/internal/awslocal/kinesis"
 )
 
 // newStream makes a stream of one shard with so many records.
 func newStream(t *testing.T, e *Endpoint, records int) (arn string) {
 	t.Helper()
-	arn, err := e.Kinesis.CreateStream("s", 1, false, 0)
+	arn, err := e.Kinesis.Create(streams.Stream{Name: "s", Shards: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +101,7 @@ func TestControl_Expire_EndsIteratorsOfThatStream(t *testing.T) {
 func TestClose_SubscriptionUnderWay_EndsIt(t *testing.T) {
 	e := Start(t, Options{})
 	newStream(t, e, 0)
-	consumer, err := e.Kinesis.RegisterConsumer("s", "c")
+	consumer, err := e.Kinesis.RegisterConsumer("s", "c", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +131,7 @@ func TestHTTP2_WithPriorKnowledge_ServesKinesisWithItsSubscriptions(t *testing.T
 	if _, err := c.DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamARN: &arn}); err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := e.Kinesis.RegisterConsumer("s", "c")
+	consumer, err := e.Kinesis.RegisterConsumer("s", "c", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

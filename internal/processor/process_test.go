@@ -314,19 +314,22 @@ func TestProcess_PanicOfAnyKind_IsCaught(t *testing.T) {
 // What a panic says is seldom enough to find it.
 func TestProcess_Panic_IsToldWithItsPlace(t *testing.T) {
 	var none map[string]int
-	for reason, handle := range map[string]func(){
-		"the handler panicked: assignment to entry in nil map":                                   func() { none["x"] = 1 },
-		"the handler panicked: runtime error: invalid memory address or nil pointer dereference": func() { _ = *(*int)(nil) },
-		"the handler panicked: runtime error: index out of range [0] with length 0":              func() { _ = []int{}[len(none)] },
-		"the handler panicked: text":                                                             func() { panic("text") },
-		"the handler panicked: it has ended its goroutine (runtime.Goexit)":                      runtime.Goexit,
+	for _, c := range []struct {
+		reason string
+		handle func()
+	}{
+		{"assignment to entry in nil map", func() { none["x"] = 1 }},
+		{"runtime error: invalid memory address or nil pointer dereference", func() { _ = *(*int)(nil) }},
+		{"runtime error: index out of range [0] with length 0", func() { _ = []int{}[len(none)] }},
+		{"text", func() { panic("text") }},
+		{"it has ended its goroutine (runtime.Goexit)", runtime.Goexit},
 	} {
-		f := newFixture(t, Settings{Handler: func(context.Context, cloudevent.Event) error { handle(); return nil }})
+		f := newFixture(t, Settings{Handler: func(context.Context, cloudevent.Event) error { c.handle(); return nil }})
 		f.Process(t.Context(), batchOf("a", event("1")))
 		got := f.sender.taken[0].Reason
 		place := regexp.MustCompile(`^the handler panicked at processor/process_test\.go:\d+: `)
-		if place.ReplaceAllString(got, "the handler panicked: ") != reason || place.MatchString(got) == strings.Contains(reason, "Goexit") {
-			t.Errorf("%q, want %q", got, reason)
+		if place.ReplaceAllString(got, "the handler panicked: ") != "the handler panicked: "+c.reason || place.MatchString(got) == strings.Contains(c.reason, "Goexit") {
+			t.Errorf("%q, want %q", got, c.reason)
 		}
 	}
 }

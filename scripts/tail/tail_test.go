@@ -188,7 +188,7 @@ func TestTail_FollowThroughSplitAndMerge_UntilCtrlC(t *testing.T) {
 
 func TestTail_ConsumerThatIsThere_StaysThere(t *testing.T) {
 	w := start(t)
-	if _, err := w.Kinesis.RegisterConsumer(w.stream, "mine"); err != nil {
+	if _, err := w.Kinesis.RegisterConsumer(w.stream, "mine", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	w.putEvents(t, 1, 3)

@@ -113,13 +113,9 @@ func (s *Service) Consumer(arn string) (stream string, err error) {
 	return c.stream.arn, nil
 }
 
-// RegisterConsumer registers a consumer with a stream, named by its name or ARN. The consumer can be used at once.
-func (s *Service) RegisterConsumer(stream, name string) (arn string, err error) {
-	return s.RegisterConsumerAt(stream, name, s.now())
-}
-
-// RegisterConsumerAt registers a consumer that was made at that time, which its ARN has in seconds.
-func (s *Service) RegisterConsumerAt(stream, name string, made time.Time) (arn string, err error) {
+// RegisterConsumer registers a consumer with a stream, named by its name or ARN, as made at that time, which its ARN has in
+// seconds. It can be used at once.
+func (s *Service) RegisterConsumer(stream, name string, made time.Time) (arn string, err error) {
 	st, err := s.stream(stream)
 	if err != nil {
 		return "", fmt.Errorf("register consumer %s: %w", name, err)

@@ -90,7 +90,7 @@ func TestLog_RunsOfAnySize_CutTheSameRecords(t *testing.T) {
 func TestRecords_BeyondRetention_AreTrimmed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		svc, now := withClock(Options{})
-		arn, _ := svc.CreateStream("s", 1, false, 24*time.Hour)
+		arn, _ := svc.Create(Stream{Name: "s", Shards: 1, Retention: 24 * time.Hour})
 		st, _ := svc.stream(arn)
 		c, _ := svc.Open("s", shardID(0), Position{Type: TrimHorizon})
 		type putAt struct {

@@ -42,7 +42,7 @@ func TestTrim_BeforeATime_KeepsWhatArrivedThenOrLater(t *testing.T) {
 
 func TestSplitAndMerge_OnDemandStream_ChangesToo(t *testing.T) {
 	svc := New(Options{})
-	arn := must[string](t)(svc.CreateStream("s", 0, true, 0))
+	arn := must[string](t)(svc.Create(Stream{Name: "s", OnDemand: true}))
 	if ids := must[[]string](t)(svc.SplitShard(arn, "")); !slices.Equal(ids, []string{shardID(4), shardID(5)}) {
 		t.Errorf("children %v", ids)
 	}

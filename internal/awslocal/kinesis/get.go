@@ -31,7 +31,7 @@ type getRecordsInput struct {
 func (s *Service) getRecords(ctx context.Context, request, out []byte) ([]byte, error) {
 	var in getRecordsInput
 	if err := json.Unmarshal(request, &in); err != nil {
-		return nil, wire.Errorf("SerializationException", "%v", err)
+		return nil, wire.Unreadable(err)
 	}
 	var v violations
 	limit := v.limit(in.Limit, maxPageRecords, maxPageRecords, "limit")

@@ -223,7 +223,7 @@ func (s *Service) putRecords(ctx context.Context, request, out []byte) ([]byte, 
 	defer putRequests.Put(r)
 	defer r.reset()
 	if err := r.decode(request); err != nil {
-		return nil, wire.Errorf("SerializationException", "%v", err)
+		return nil, wire.Unreadable(err)
 	}
 	wrong, err := r.check()
 	if err != nil {

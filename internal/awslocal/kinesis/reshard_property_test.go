@@ -207,7 +207,7 @@ func wantPuts(t failer, got map[string][]string, puts map[string]int) {
 func TestReshard_AnySequence_LosesNothingAndKeepsTheOrderOfKeys(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		svc, now := withClock(Options{})
-		if _, err := svc.CreateStream("s", rapid.IntRange(1, 5).Draw(t, "shards"), false, 0); err != nil {
+		if _, err := svc.Create(Stream{Name: "s", Shards: rapid.IntRange(1, 5).Draw(t, "shards")}); err != nil {
 			t.Fatal(err)
 		}
 		st, err := svc.stream("s")

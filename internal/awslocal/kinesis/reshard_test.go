@@ -20,7 +20,7 @@ func (st *stream) split(sh *shard) []*shard {
 
 func newStream(t testing.TB, svc *Service, shards int) *stream {
 	t.Helper()
-	arn := must[string](t)(svc.CreateStream("s", shards, false, 0))
+	arn := must[string](t)(svc.Create(Stream{Name: "s", Shards: shards}))
 	return must[*stream](t)(svc.stream(arn))
 }
 

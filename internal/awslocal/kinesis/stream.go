@@ -196,11 +196,6 @@ func (s *Service) Create(in Stream) (arn string, err error) {
 	return st.arn, nil
 }
 
-// CreateStream is Create of a stream with no other settings.
-func (s *Service) CreateStream(name string, shards int, demand bool, retention time.Duration) (arn string, err error) {
-	return s.Create(Stream{Name: name, Shards: shards, OnDemand: demand, Retention: retention})
-}
-
 type modeDetails struct{ StreamMode string }
 
 type createStreamInput struct {

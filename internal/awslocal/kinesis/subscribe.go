@@ -63,7 +63,7 @@ func (in *subscribeInput) check() error {
 func (s *Service) subscribeToShard(_ context.Context, request []byte) (func(context.Context, *wire.Events) error, error) {
 	var in subscribeInput
 	if err := json.Unmarshal(request, &in); err != nil {
-		return nil, wire.Errorf("SerializationException", "%v", err)
+		return nil, wire.Unreadable(err)
 	}
 	sub, err := s.subscribe(&in)
 	if err != nil {

@@ -39,7 +39,7 @@ type listener struct {
 
 func consumerOf(t testing.TB, svc *Service) string {
 	t.Helper()
-	return must[string](t)(svc.RegisterConsumer("s", "c"))
+	return must[string](t)(svc.RegisterConsumer("s", "c", svc.now()))
 }
 
 // listen subscribes a consumer to a shard and sends it records, until the subscription ends.
@@ -164,7 +164,7 @@ func TestSubscription_SecondOfAConsumer_WaitsFiveSecondsAndTakesOver(t *testing.
 		time.Sleep(4999 * time.Millisecond)
 		_, err := svc.subscribe(again)
 		wantError(t, err, "ResourceInUseException", "")
-		other := must[string](t)(svc.RegisterConsumer("s", "other"))
+		other := must[string](t)(svc.RegisterConsumer("s", "other", svc.now()))
 		listen(t, svc, other, 0, fromLatest).stop()
 		listen(t, svc, consumer, 1, fromLatest).stop()
 		time.Sleep(time.Millisecond)
@@ -277,7 +277,7 @@ func TestRegisterConsumer_BeyondTwentyOrWrongNames_AreRefused(t *testing.T) {
 	svc := New(Options{})
 	newStream(t, svc, 1)
 	for i := range maxConsumers {
-		must[string](t)(svc.RegisterConsumer("s", "c"+strconv.Itoa(i)))
+		must[string](t)(svc.RegisterConsumer("s", "c"+strconv.Itoa(i), svc.now()))
 	}
 	arn := "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 	register := func(name string) error {

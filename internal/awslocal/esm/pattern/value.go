@@ -20,7 +20,6 @@ type Value struct {
 
 // The kinds of JSON values, as jsontext names them.
 const (
-	kindNull   = jsontext.Kind('n')
 	kindString = jsontext.Kind('"')
 	kindNumber = jsontext.Kind('0')
 	kindObject = jsontext.Kind('{')
