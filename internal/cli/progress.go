@@ -148,7 +148,11 @@ func left(share float64, took time.Duration) string {
 	if share <= 0 || share >= 1 || took <= 0 {
 		return ""
 	}
-	return ", " + Duration(time.Duration(float64(took)*(1-share)/share)) + " left"
+	rest := float64(took) * (1 - share) / share
+	if rest >= math.MaxInt64 { // the first few of a millisecond tell nothing of a week
+		return ""
+	}
+	return ", " + Duration(time.Duration(rest)) + " left"
 }
 
 // rate says how many were done a second, nothing when that cannot be said.

@@ -40,6 +40,7 @@ func TestStateOf_WhatIsNotKnown_IsNotSaid(t *testing.T) {
 		"put 10 of 10 records (100 %), 10/s":     stateOf("put", "record", 10, 10, 0, time.Second),
 		"put 29 of 100 records (29 %)":           stateOf("put", "record", 29, 100, 0, 0),
 		"put 12 records (25 %), 6/s, 6.0 s left": stateOf("put", "record", 12, 0, 0.25, 2*time.Second),
+		"put 1 record (0 %), 1/s":                stateOf("put", "record", 1, 0, 1e-10, time.Second), // in 317 years
 		"put 12 records (100 %), 6/s":            stateOf("put", "record", 12, 0, 1, 2*time.Second),
 		"put 20 of 20 records (100 %), 20/s":     stateOf("put", "record", 20, 10, 0, time.Second),
 	} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -87,11 +88,14 @@ func (s *Stack) Config(ctx context.Context) (aws.Config, error) {
 const knockTimeout = time.Second
 
 // knock tells at once of an endpoint where nobody listens. Calls would be tried again for as long as what is only away may
-// come back. Whatever else may be wrong is told by the first of them.
+// come back. Whatever else may be wrong is told by the first of them, and so is all of an endpoint behind a proxy.
 func knock(ctx context.Context, endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return err
+	}
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); proxy != nil || err != nil {
+		return nil
 	}
 	d := net.Dialer{Timeout: knockTimeout}
 	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), u.Scheme)))

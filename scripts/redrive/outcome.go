@@ -85,15 +85,20 @@ func failedAgain(r *failure.Record, h *handover.Handed) *failure.Record {
 	return &again
 }
 
+// beforeThat stands between the reason of a crash and that which the record had before.
+const beforeThat = "; before that "
+
 // keepReason gives the new text of a record. The function that crashes on it says nothing of the record, and may do so on
-// every one: what it failed for before is kept behind that.
+// every one: what it failed for before is kept behind that, whatever crashes follow.
 func keepReason(before, again *failure.Record) string {
-	switch {
-	case again.Class != handover.ClassCrash:
-	case before.Class != handover.ClassCrash:
-		return fmt.Sprintf("%s; before that %s: %s", again.Text, before.Class, before.Text)
-	case strings.HasPrefix(before.Text, again.Text+"; "):
-		return before.Text
+	if again.Class != handover.ClassCrash {
+		return again.Text
+	}
+	if before.Class != handover.ClassCrash {
+		return fmt.Sprintf("%s%s%s: %s", again.Text, beforeThat, before.Class, before.Text)
+	}
+	if _, kept, ok := strings.Cut(before.Text, beforeThat); ok {
+		return again.Text + beforeThat + kept
 	}
 	return again.Text
 }

@@ -197,6 +197,14 @@ func TestRedrive_FunctionCrashes_KeepsTheReasonThatTheRecordHadBefore(t *testing
 	})
 }
 
+func TestKeepReason_CrashesInAnotherWay_KeepsWhatWasBeforeTheFirst(t *testing.T) {
+	before := failure.Record{Class: handover.ClassCrash, Text: "the function crashed: exit status 3; before that gave-up: the bank is closed"}
+	again := failure.Record{Class: handover.ClassCrash, Text: "the function crashed: signal: killed"}
+	if got := keepReason(&before, &again); got != "the function crashed: signal: killed; before that gave-up: the bank is closed" {
+		t.Error(got)
+	}
+}
+
 // The stream may have trimmed the record long ago: its payload must not make way for a longer reason.
 func TestRedrive_NoRoomForTheNewReason_KeepsTheMessageWithThePayload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

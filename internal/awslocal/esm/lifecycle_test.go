@@ -67,6 +67,23 @@ func TestLatest_UpdatedToEnabled_BeginsThere(t *testing.T) {
 	})
 }
 
+func TestLatest_StreamMadeAnew_BeginsWhenItIsEnabledAgain(t *testing.T) {
+	play(t, func(w *world) {
+		w.cfg.StartingPosition = Latest
+		w.start()
+		synctest.Wait()
+		if err := w.mapping.Disable(w.t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.stream.recreate()
+		w.stream.put(shard0, "r1")
+		w.mapping.Enable()
+		w.stream.put(shard0, "r2") // though Run has hardly taken notice
+		w.await(1)
+		w.wantCalls("r2")
+	})
+}
+
 func TestCase19_AtTimestamp_BeginsThere(t *testing.T) {
 	play(t, func(w *world) {
 		w.stream.put(shard0, "r1")

@@ -139,16 +139,13 @@ func (set *settings) window() time.Duration {
 
 // take takes the starting position when the mapping is enabled, unless something delays that or it was taken. LATEST is
 // then, and not when Run's goroutine comes to run: what is put after the answer to the caller is delivered.
-func (m *Mapping) take() (err error) {
+func (m *Mapping) take() error {
 	m.listing.Lock()
 	defer m.listing.Unlock()
 	if m.delay > 0 {
 		return nil
 	}
-	if m.generation == 0 {
-		m.generation, err = m.source.Generation()
-	}
-	if err != nil {
+	if err := m.renew(); err != nil {
 		return err
 	}
 	return m.activate()
@@ -232,7 +229,10 @@ func (m *Mapping) end(unreadable bool) {
 // session polls until polling ends. A shard is read when its parents are done: it is started by whichever of them ends
 // last.
 func (m *Mapping) session(ctx, polling context.Context) error {
-	if err := m.renew(); err != nil {
+	m.listing.Lock()
+	err := m.renew()
+	m.listing.Unlock()
+	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -264,10 +264,8 @@ func (m *Mapping) session(ctx, polling context.Context) error {
 }
 
 // renew begins anew, at the starting position, when the stream is not the one that was read before: that one was deleted,
-// and what is known of its shards is of no use.
+// and what is known of its shards is of no use. It is called with listing held.
 func (m *Mapping) renew() error {
-	m.listing.Lock()
-	defer m.listing.Unlock()
 	now, err := m.source.Generation()
 	if err != nil {
 		return fmt.Errorf("find stream: %w", err)

@@ -45,14 +45,17 @@ func newOutlet(emit func([]byte)) (*outlet, error) {
 // follow hands on what is written, until nobody can write any more, or end.
 func (o *outlet) follow() {
 	defer close(o.ended)
-	_ = o.raw.Read(func(fd uintptr) bool { // ends with the pipe, or with its deadline: then nobody waits for more
-		for {
-			if err := o.take(fd); err != nil {
-				return !errors.Is(err, syscall.EAGAIN)
-			}
-		}
-	})
+	for more := true; more; { // each Read looks at the deadline anew: a writer may never let the pipe be empty
+		err := o.raw.Read(func(fd uintptr) bool {
+			err := o.take(fd)
+			more = err == nil
+			return !errors.Is(err, syscall.EAGAIN) // else it waits, until there is more or the deadline has passed
+		})
+		more = more && err == nil
+	}
+	o.mu.Lock()
 	o.lines.flush()
+	o.mu.Unlock()
 	_ = o.out.Close() // of what was only read
 }
 

@@ -3,6 +3,7 @@ package lambda
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 // newTestOutlet gives an outlet and the lines that it has handed on. Nobody follows it yet.
@@ -60,4 +61,30 @@ func TestOutlet_WriterThatNeverStops_HoldsUpNoDrain(t *testing.T) {
 	<-stopped
 	go o.follow()
 	o.end()
+}
+
+// The writer has left its process's group: nobody has killed it.
+func TestOutlet_WriterThatNeverStops_HoldsUpNoEnd(t *testing.T) {
+	const enough = 1000
+	var o *outlet
+	lines := 0
+	o, err := newOutlet(func([]byte) {
+		if lines++; lines == 1 {
+			_ = o.out.SetReadDeadline(time.Unix(1, 0)) // as end's is in the end
+		}
+		if lines < enough {
+			_, _ = o.in.WriteString("and so on\n")
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.in.WriteString("it begins\n"); err != nil {
+		t.Fatal(err)
+	}
+	o.follow()
+	if lines == enough {
+		t.Error("it is followed as long as it writes")
+	}
+	_ = o.in.Close()
 }
