@@ -15,6 +15,8 @@ type Page struct {
 	// End says that the shard is closed and read to its end. Children are those that took its place, if the stream told.
 	End      bool
 	Children []Shard
+	// Cut says that what follows has not been asked for: it arrived too late.
+	Cut bool
 	// Retries is how often the stream refused or lost the step before this page, for want of throughput or otherwise.
 	Retries int
 }

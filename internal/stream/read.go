@@ -107,7 +107,7 @@ func (r *reading) shard(ctx context.Context, id string, from Position) {
 		page, reached := cut(page, r.opt.Until)
 		done = err != nil || reached || page.End || page.CaughtUp() && !r.goesOn()
 		if reached {
-			page.End = false // of a part: what follows is not asked for, nor are the children
+			page.End, page.Cut = false, true // of a part: what follows is not asked for, nor are the children
 		}
 		select {
 		case r.steps <- step{id, page, err, done}:

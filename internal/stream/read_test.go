@@ -147,10 +147,20 @@ func TestRead_ByTime_ReadsOnlyShardsOfThatTime(t *testing.T) {
 		api, _ := resharded(t)
 		var s seen
 		from := time.Now().Add(-90 * time.Minute) // behind the split, before the second put
-		if err := Read(t.Context(), api, "s", ReadOptions{From: AtTime(from), Until: from.Add(time.Hour)}, s.take); err != nil {
+		cut := 0
+		err := Read(t.Context(), api, "s", ReadOptions{From: AtTime(from), Until: from.Add(time.Hour)}, func(shard string, p Page) error {
+			if p.Cut {
+				cut++
+			}
+			return s.take(shard, p)
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		s.check(t, 2, 2)
+		if cut == 0 {
+			t.Error("no page is said to be cut")
+		}
 		if slices.Contains(s.shards, id(0)) {
 			t.Errorf("shards %v", s.shards)
 		}

@@ -1,8 +1,15 @@
 package main
 
 import (
+	"io"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/millrace/millrace/internal/cli"
+	"github.com/millrace/millrace/internal/stream"
 )
 
 func TestFront_IsWhereTheSlowestShardUnderWayIs(t *testing.T) {
@@ -30,5 +37,32 @@ func TestFront_IsWhereTheSlowestShardUnderWayIs(t *testing.T) {
 		if got := f.share(at(100)); got != step.want {
 			t.Errorf("%s: %v, want %v", step.name, got, step.want)
 		}
+	}
+}
+
+// A shard in which little arrives may have its last record of the range long before the end of that.
+func TestReading_ShardReadBeyondTheRange_HoldsUpNoFront(t *testing.T) {
+	page := func(minute int) stream.Page {
+		return stream.Page{Records: []types.Record{{ApproximateArrivalTimestamp: aws.Time(noon.Add(time.Duration(minute) * time.Minute))}}}
+	}
+	progress := cli.NewProgress(io.Discard, "read", "record", 0)
+	defer progress.End()
+	each := func(string, []types.Record, bool) error { return nil }
+	r := newReading(&source{}, &options{span: span{until: noon.Add(100 * time.Minute)}}, progress, each)
+	quiet := page(10)
+	quiet.Cut = true
+	for _, step := range []struct {
+		shard string
+		page  stream.Page
+	}{{"busy", page(0)}, {"quiet", quiet}, {"busy", page(90)}} {
+		if !r.begun[step.shard] {
+			r.front.begin(step.shard)
+		}
+		if err := r.take(step.shard, step.page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.front.share(r.span.until); got != 0.9 {
+		t.Errorf("%v of the time has been read", got)
 	}
 }

@@ -114,7 +114,7 @@ func (r *reading) take(shard string, p stream.Page) error {
 	if err := r.hand(shard, records, p.End); err != nil {
 		return err
 	}
-	if p.CaughtUp() {
+	if p.CaughtUp() || p.Cut {
 		r.front.end(shard)
 	}
 	if reached && !found {
