@@ -31,6 +31,7 @@ const (
 var rules = []rule{
 	{"internal/cloudevent", nil, []string{jsonModule}},
 	{"internal/kpl", nil, nil},
+	{"internal/kpl/kpltest", []string{"internal/kpl"}, nil},
 	{"internal/meter", []string{"internal/cloudevent"}, []string{jsonModule}},
 	{"internal/emf", nil, []string{jsonModule}},
 	{"internal/config", nil, nil},

@@ -3,15 +3,15 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/md5"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/internal/kpl"
+	"github.com/millrace/millrace/internal/kpl/kpltest"
 )
 
 func event(id string) string {
@@ -26,23 +26,16 @@ func zipped(data []byte) []byte {
 	return out.Bytes()
 }
 
-// aggregate packs user records as the Kinesis Producer Library does (package kpl has the format), with the keys u0, u1, ...
+// aggregate packs user records with the keys u0, u1, ...
 func aggregate(users ...[]byte) []byte {
-	field := func(number byte, b []byte) []byte {
-		return append(binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(b))), b...)
-	}
-	var keys, records []byte
-	for i, data := range users {
-		keys = append(keys, field(1, fmt.Append(nil, "u", i))...)
-		index := binary.AppendUvarint([]byte{1 << 3}, uint64(i))
-		records = append(records, field(3, append(index, field(3, data)...))...)
-	}
 	if len(users) == 0 {
-		keys = field(1, []byte("u"))
+		return kpltest.OneKey("u")
 	}
-	message := append(keys, records...)
-	sum := md5.Sum(message)
-	return slices.Concat([]byte{0xF3, 0x89, 0x9A, 0xC2}, message, sum[:])
+	records := make([]kpl.UserRecord, len(users))
+	for i := range users {
+		records[i] = kpl.UserRecord{PartitionKey: fmt.Sprint("u", i), Data: users[i]}
+	}
+	return kpltest.Aggregate(records...)
 }
 
 // firehoseEvent makes an invocation's payload of records with the ids r0, r1, ...

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/internal/cloudevent"
+	"github.com/millrace/millrace/internal/kpl/kpltest"
 	"github.com/millrace/millrace/internal/record"
 )
 
@@ -68,7 +69,7 @@ func TestProcess_BombInAnAggregate_FailsAlone(t *testing.T) {
 
 func TestProcess_AggregateWithoutUserRecords_IsSettled(t *testing.T) {
 	f := newFixture(t, Settings{})
-	want(t, f.Process(t.Context(), batchOf("k", seal([]byte{1<<3 | 2, 1, 'k'}), "k", event("1"))), 2, 1, 0, 0, 0, 0)
+	want(t, f.Process(t.Context(), batchOf("k", kpltest.OneKey("k"), "k", event("1"))), 2, 1, 0, 0, 0, 0)
 }
 
 func TestProcess_EmptyBatch_IsSettled(t *testing.T) {

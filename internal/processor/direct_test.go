@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace/internal/cloudevent"
 	"github.com/millrace/millrace/internal/direct"
+	"github.com/millrace/millrace/internal/kpl/kpltest"
 	"github.com/millrace/millrace/internal/meter"
 )
 
@@ -36,7 +37,7 @@ func TestDirect_EachOutcome_IsToldAndTheQueueGetsNothing(t *testing.T) {
 	f.ledger.counted["2"], f.ledger.late["3"], f.ledger.refused["4"] = 1, true, true
 	got := f.Process(t.Context(), directly(batchOf(
 		"k", event("1"), "k", event("2"), "k", []byte("garbage"), "k", aggregate("a", event("3"), "b", event("5"), "b", []byte("{}")),
-		"k", seal([]byte{0x0a, 1, 'k'}), "k", event("4"), "k", typed("6", "other"),
+		"k", kpltest.OneKey("k"), "k", event("4"), "k", typed("6", "other"),
 	)))
 	const outcomes = "0.0:counted 1.0:copy 2.0:failed-undecodable 3.0:failed-late 3.1:counted 3.2:failed-invalid 5.0:failed-refused 6.0:nothing"
 	if told := wording(got.Results); told != outcomes {

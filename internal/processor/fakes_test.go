@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/md5"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +13,8 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/cloudevent"
+	"github.com/millrace/millrace/internal/kpl"
+	"github.com/millrace/millrace/internal/kpl/kpltest"
 	"github.com/millrace/millrace/internal/meter"
 	"github.com/millrace/millrace/internal/record"
 )
@@ -164,23 +164,13 @@ func zipped(b []byte) []byte {
 	return out.Bytes()
 }
 
-// aggregate packs user records as the Kinesis Producer Library does; see package kpl for the format.
+// aggregate packs user records, each a key and its data.
 func aggregate(keyed ...any) []byte {
-	field := func(number int, b []byte) []byte {
-		return append(binary.AppendUvarint(binary.AppendUvarint(nil, uint64(number)<<3|2), uint64(len(b))), b...)
-	}
-	var keys, records []byte
+	var users []kpl.UserRecord
 	for i := 0; i < len(keyed); i += 2 {
-		keys = append(keys, field(1, []byte(keyed[i].(string)))...)
-		index := binary.AppendUvarint([]byte{1 << 3}, uint64(i/2))
-		records = append(records, field(3, append(index, field(3, keyed[i+1].([]byte))...))...)
+		users = append(users, kpl.UserRecord{PartitionKey: keyed[i].(string), Data: keyed[i+1].([]byte)})
 	}
-	return seal(append(keys, records...))
-}
-
-func seal(message []byte) []byte {
-	sum := md5.Sum(message)
-	return slices.Concat([]byte{0xF3, 0x89, 0x9A, 0xC2}, message, sum[:])
+	return kpltest.Aggregate(users...)
 }
 
 // fixture is a processor with all that it asks.

@@ -3,11 +3,11 @@ package record
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/md5"
 	"errors"
 	"testing"
 
 	"github.com/millrace/millrace/internal/cloudevent"
+	"github.com/millrace/millrace/internal/kpl/kpltest"
 )
 
 const event = `{"specversion":"1.0","id":"1","source":"/s","type":"t","time":"2026-01-01T00:00:00Z"}`
@@ -25,15 +25,13 @@ func zipped(t testing.TB, data []byte) []byte {
 	return b.Bytes()
 }
 
-// aggregate makes a KPL aggregate of short user records, all with the key k.
+// aggregate makes a KPL aggregate of user records, all with the key k.
 func aggregate(data ...string) []byte {
-	message := []byte{1<<3 | 2, 1, 'k'}
-	for _, d := range data {
-		message = append(message, 3<<3|2, byte(len(d)+4), 1<<3, 0, 3<<3|2, byte(len(d)))
-		message = append(message, d...)
+	users := make([][]byte, len(data))
+	for i := range data {
+		users[i] = []byte(data[i])
 	}
-	sum := md5.Sum(message)
-	return append(append([]byte{0xF3, 0x89, 0x9A, 0xC2}, message...), sum[:]...)
+	return kpltest.OneKey("k", users...)
 }
 
 func TestUsers_PlainRecord_IsItself(t *testing.T) {

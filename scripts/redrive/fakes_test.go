@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/md5"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +17,7 @@ import (
 	"github.com/millrace/millrace/internal/direct"
 	"github.com/millrace/millrace/internal/failure"
 	"github.com/millrace/millrace/internal/kpl"
+	"github.com/millrace/millrace/internal/kpl/kpltest"
 )
 
 const streamName = "S"
@@ -199,15 +198,11 @@ func (f *fakeFunction) handle(u kpl.UserRecord, waiting map[string]bool) direct.
 
 // aggregate writes what the KPL writes, with one key for all.
 func aggregate(key string, data ...string) []byte {
-	field := func(number byte, b []byte) []byte {
-		return append(binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(b))), b...)
+	users := make([][]byte, len(data))
+	for i := range data {
+		users[i] = []byte(data[i])
 	}
-	message := field(1, []byte(key))
-	for _, d := range data {
-		message = append(message, field(3, append([]byte{1 << 3, 0}, field(3, []byte(d))...))...)
-	}
-	sum := md5.Sum(message)
-	return append(append([]byte{0xF3, 0x89, 0x9A, 0xC2}, message...), sum[:]...)
+	return kpltest.OneKey(key, users...)
 }
 
 // document is what the mapping sends for records from one sequence number to another.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/internal/awslocal/fault"
 	"github.com/millrace/millrace/internal/cli"
+	"github.com/millrace/millrace/internal/kpl/kpltest"
 	"github.com/millrace/millrace/internal/ledger"
 )
 
@@ -233,7 +234,7 @@ func TestReplay_LateInLive_IsSaidWithTheWayOut(t *testing.T) {
 func TestReplay_AggregatesGzipAndWhatCannotBeDecoded_GoAsRecords(t *testing.T) {
 	w := start(t, conditions{})
 	w.record(t, "zipped", zip(flight(1)))
-	packed := w.record(t, "packed", aggregate(flight(2), zip(flight(3)), []byte("nonsense"), flight(4)))
+	packed := w.record(t, "packed", kpltest.OneKey("inner", flight(2), zip(flight(3)), []byte("nonsense"), flight(4)))
 	w.record(t, "text", []byte("not JSON"))
 	w.record(t, "other", []byte(`{"specversion":"1.0","id":"1","source":"/s","type":"other","time":"2001-01-01T00:00:00Z"}`))
 	r := w.expect(t, "-from 1h", "exit 1: 4 records, 4 counted, 0 copies, 1 nothing, 2 undecodable")

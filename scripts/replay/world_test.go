@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/md5"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -349,17 +347,4 @@ func zip(data []byte) []byte {
 	_, _ = w.Write(data)
 	_ = w.Close()
 	return b.Bytes()
-}
-
-// aggregate writes what the KPL writes, with one key for all.
-func aggregate(data ...[]byte) []byte {
-	field := func(number byte, b []byte) []byte {
-		return append(binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(b))), b...)
-	}
-	message := field(1, []byte("inner"))
-	for _, d := range data {
-		message = append(message, field(3, append([]byte{1 << 3, 0}, field(3, d)...))...)
-	}
-	sum := md5.Sum(message)
-	return append(append([]byte{0xF3, 0x89, 0x9A, 0xC2}, message...), sum[:]...)
 }

@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/md5"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,6 +19,7 @@ import (
 	"github.com/millrace/millrace/internal/awslocal/fault"
 	"github.com/millrace/millrace/internal/awslocal/stack"
 	"github.com/millrace/millrace/internal/cli"
+	"github.com/millrace/millrace/internal/kpl/kpltest"
 )
 
 const template = `
@@ -80,9 +79,9 @@ func (w world) putAll(t *testing.T) {
 	t.Helper()
 	w.put(t, "plain", event(1, "sale"))
 	w.put(t, "zipped", zip(event(2, "sale")))
-	w.put(t, "aggregate", aggregate(event(3, "sale"), zip(event(4, "refund")), []byte("nonsense")))
+	w.put(t, "aggregate", kpltest.OneKey("inner", event(3, "sale"), zip(event(4, "refund")), []byte("nonsense")))
 	w.put(t, "text", []byte("\x1b[2Jnot JSON"))
-	broken := aggregate(event(5, "sale"))
+	broken := kpltest.OneKey("inner", event(5, "sale"))
 	broken[len(broken)-1]++
 	w.put(t, "broken", broken)
 }
@@ -97,19 +96,6 @@ func zip(data []byte) []byte {
 	_, _ = w.Write(data)
 	_ = w.Close()
 	return b.Bytes()
-}
-
-// aggregate writes what the KPL writes, with one key for all.
-func aggregate(data ...[]byte) []byte {
-	field := func(number byte, b []byte) []byte {
-		return append(binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(b))), b...)
-	}
-	message := field(1, []byte("inner"))
-	for _, d := range data {
-		message = append(message, field(3, append([]byte{1 << 3, 0}, field(3, d)...))...)
-	}
-	sum := md5.Sum(message)
-	return append(append([]byte{0xF3, 0x89, 0x9A, 0xC2}, message...), sum[:]...)
 }
 
 // tail runs the command against the endpoint.
