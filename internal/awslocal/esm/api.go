@@ -35,13 +35,7 @@ func unknown(message string) *wire.Error {
 func (d *Directory) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.mux.ServeHTTP(w, r) }
 
 // Operations names what ServeHTTP answers.
-func (d *Directory) Operations() []string {
-	var names []string
-	for _, rt := range d.table() {
-		names = append(names, rt.Operation)
-	}
-	return names
-}
+func (d *Directory) Operations() []string { return wire.OperationsOf(d.table()) }
 
 func (d *Directory) table() []wire.Route {
 	const all, one = "/2015-03-31/event-source-mappings", "/2015-03-31/event-source-mappings/{uuid}"

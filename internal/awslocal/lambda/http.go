@@ -18,13 +18,7 @@ import (
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // Operations names what ServeHTTP answers.
-func (s *Service) Operations() []string {
-	names := []string{"Invoke"}
-	for _, rt := range s.table() {
-		names = append(names, rt.Operation)
-	}
-	return names
-}
+func (s *Service) Operations() []string { return append(wire.OperationsOf(s.table()), "Invoke") }
 
 // table is the control plane.
 func (s *Service) table() []wire.Route {

@@ -20,6 +20,15 @@ type Route struct {
 	Answer    func(r *http.Request) (status int, document any, err error)
 }
 
+// OperationsOf names the operations of an API.
+func OperationsOf(api []Route) []string {
+	names := make([]string, len(api))
+	for i := range api {
+		names[i] = api[i].Operation
+	}
+	return names
+}
+
 // ServeHTTP answers one call.
 func (rt Route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", NewID())
