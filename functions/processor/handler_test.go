@@ -54,18 +54,11 @@ type world struct {
 func start(t *testing.T, rules ...fault.Rule) *world {
 	t.Helper()
 	e := awslocal.Start(t, awslocal.Options{Faults: fault.New(1, rules...)})
-	parsed, err := stack.Parse("test.yaml", []byte(template))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := e.Deploy(t.Context(), parsed, stack.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	outputs := awslocal.MakeStack(t, e, template, stack.Options{})
 	w := &world{endpoint: e, environment: map[string]string{
 		"AWS_ENDPOINT_URL": e.URL(), "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s",
 		"AWS_LAMBDA_FUNCTION_NAME": "processor",
-		config.EnvTable:            s.Outputs[config.OutputTable], config.EnvFailureQueue: s.Outputs[config.OutputFailureQueue],
+		config.EnvTable:            outputs[config.OutputTable], config.EnvFailureQueue: outputs[config.OutputFailureQueue],
 		config.EnvHorizon: "none",
 	}}
 	w.cold(t)

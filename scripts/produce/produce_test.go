@@ -42,15 +42,7 @@ type world struct {
 func start(t *testing.T, rules ...fault.Rule) world {
 	t.Helper()
 	e := awslocal.Start(t, awslocal.Options{Faults: fault.New(1, rules...)})
-	parsed, err := stack.Parse("test.yaml", []byte(template))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := e.Deploy(t.Context(), parsed, stack.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return world{e, s.Outputs["StreamName"]}
+	return world{e, awslocal.MakeStack(t, e, template, stack.Options{})["StreamName"]}
 }
 
 // produce runs the command against the endpoint.

@@ -51,15 +51,7 @@ type world struct {
 func start(t *testing.T) world {
 	t.Helper()
 	w := world{Endpoint: awslocal.Start(t, awslocal.Options{}), meters: filepath.Join(t.TempDir(), "meters.json")}
-	parsed, err := stack.Parse("test.yaml", []byte(template))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := w.Deploy(t.Context(), parsed, stack.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.table = s.Outputs["TableName"]
+	w.table = awslocal.MakeStack(t, w.Endpoint, template, stack.Options{})["TableName"]
 	if err := os.WriteFile(w.meters, []byte(meters), 0o600); err != nil {
 		t.Fatal(err)
 	}

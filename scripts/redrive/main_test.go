@@ -119,17 +119,9 @@ func start(t *testing.T, mapping map[string]string) *world {
 		}
 		text = changed
 	}
-	template, err := stack.Parse(file, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := w.Deploy(t.Context(), template, stack.Options{BaseDir: built, Parameters: map[string]string{
+	w.outputs = awslocal.MakeStack(t, w.Endpoint, string(text), stack.Options{BaseDir: built, Parameters: map[string]string{
 		"Architecture": map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH], "Endpoint": w.URL(), "Horizon": "none",
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.outputs = s.Outputs
 	w.streams = kinesis.NewFromConfig(w.Config())
 	f, _ := w.Lambda.Function(w.outputs[config.OutputProcessor])
 	f.Environment = maps.Clone(f.Environment)

@@ -166,20 +166,13 @@ func start(t *testing.T, g conditions) *world {
 	if g.template == "" {
 		g.template = template
 	}
-	parsed, err := stack.Parse("test.yaml", []byte(g.template))
-	if err != nil {
-		t.Fatal(err)
-	}
 	parameters := map[string]string{"Endpoint": w.URL()}
 	if g.horizon != "" {
 		parameters["Horizon"] = g.horizon
 	}
-	s, err := w.Deploy(t.Context(), parsed, stack.Options{BaseDir: bootstraps.shipped, Parameters: parameters})
-	if err != nil {
-		t.Fatal(err)
-	}
+	outputs := awslocal.MakeStack(t, w.Endpoint, g.template, stack.Options{BaseDir: bootstraps.shipped, Parameters: parameters})
 	w.url = w.URL()
-	w.api, w.stream, w.table = kinesis.NewFromConfig(w.Config()), s.Outputs[config.OutputStream], s.Outputs[config.OutputTable]
+	w.api, w.stream, w.table = kinesis.NewFromConfig(w.Config()), outputs[config.OutputStream], outputs[config.OutputTable]
 	return w
 }
 

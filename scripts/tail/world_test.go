@@ -44,15 +44,7 @@ func start(t *testing.T, rules ...fault.Rule) world {
 	t.Helper()
 	t.Parallel()
 	e := awslocal.Start(t, awslocal.Options{Faults: fault.New(1, rules...)})
-	parsed, err := stack.Parse("test.yaml", []byte(template))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := e.Deploy(t.Context(), parsed, stack.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return world{e, kinesis.NewFromConfig(e.Config()), s.Outputs["StreamName"]}
+	return world{e, kinesis.NewFromConfig(e.Config()), awslocal.MakeStack(t, e, template, stack.Options{})["StreamName"]}
 }
 
 // put puts a record and gives its sequence number.
